@@ -1,0 +1,25 @@
+# The installed package: find_package(gauntlet) gives gauntlet::contracts (to write a subject),
+# gauntlet_add_subjects and gauntlet_add_suite (to run every contract case on it), and
+# gauntlet::reference alone.
+include(CMakePackageConfigHelpers)
+
+get_property(targets GLOBAL PROPERTY GAUNTLET_INSTALLED_TARGETS)
+set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/gauntlet)
+
+install(TARGETS ${targets} EXPORT gauntlet-targets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(EXPORT gauntlet-targets NAMESPACE gauntlet:: DESTINATION ${package_dir})
+install(
+  DIRECTORY ${PROJECT_SOURCE_DIR}/fixtures/
+  DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/gauntlet
+  FILES_MATCHING
+  PATTERN "*.h"
+  PATTERN bugs EXCLUDE)
+configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/gauntlet-config.cmake.in
+                              ${CMAKE_BINARY_DIR}/gauntlet-config.cmake
+                              INSTALL_DESTINATION ${package_dir})
+write_basic_package_version_file(${CMAKE_BINARY_DIR}/gauntlet-config-version.cmake
+                                 COMPATIBILITY SameMinorVersion)
+install(FILES ${CMAKE_BINARY_DIR}/gauntlet-config.cmake
+              ${CMAKE_BINARY_DIR}/gauntlet-config-version.cmake
+              ${PROJECT_SOURCE_DIR}/cmake/GauntletSuite.cmake
+        DESTINATION ${package_dir})
