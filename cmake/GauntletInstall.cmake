@@ -23,3 +23,15 @@ install(FILES ${CMAKE_BINARY_DIR}/gauntlet-config.cmake
               ${CMAKE_BINARY_DIR}/gauntlet-config-version.cmake
               ${PROJECT_SOURCE_DIR}/cmake/GauntletSuite.cmake
         DESTINATION ${package_dir})
+
+if(GAUNTLET_BUILD_TESTS)
+  add_test(
+    NAME InstalledPackage.OutOfTreeSubject_RunsTheContractCases
+    COMMAND
+      ${CMAKE_COMMAND} -DBUILD=${CMAKE_BINARY_DIR} -DSOURCE=${CMAKE_SOURCE_DIR}
+      -DSCRATCH=${CMAKE_BINARY_DIR}/out_of_tree -DCOMPILER=${CMAKE_CXX_COMPILER}
+      -DBUILD_TYPE=${CMAKE_BUILD_TYPE} -DFLAGS=${CMAKE_CXX_FLAGS} -P
+      ${CMAKE_CURRENT_LIST_DIR}/out_of_tree_test.cmake)
+  set_tests_properties(InstalledPackage.OutOfTreeSubject_RunsTheContractCases
+                       PROPERTIES LABELS selftest TIMEOUT 600)
+endif()
