@@ -1,0 +1,200 @@
+"""Runs the cases of a run: which, in which order, so many at once, journalled one by one."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import shlex
+import signal
+import string
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+
+from gauntlet_harness.cases import Result, result_for
+from gauntlet_harness.guardian import Guardian
+from gauntlet_harness.journal import Journal, Start
+from gauntlet_harness.progress import Watcher
+from gauntlet_harness.run_folder import RunFolder
+from gauntlet_harness.runner import CaseRun, Job, wait_for
+from gauntlet_harness.seeds import order_key
+
+_REDRAW_S = 0.2
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_ALPHABET = string.ascii_lowercase + string.digits
+
+
+def ordered(jobs: Sequence[Job], known_ms: dict[str, float]) -> list[Job]:
+    """Return the jobs longest first where an earlier run knows, the rest shuffled by the seed.
+
+    Longest first keeps the workers busy to the end; a case nobody has timed counts as middling.
+    """
+    times = sorted(known_ms.get(job.case.name, 0.0) for job in jobs)
+    middling = times[len(times) // 2] if times else 0.0
+
+    def key(job: Job) -> tuple[float, bytes]:
+        # In octaves: the jitter of one run must not decide the order of the next.
+        length_ms = known_ms.get(job.case.name, middling)
+        octave = int(length_ms).bit_length() if length_ms > 100 else 0
+        return (-octave, order_key(job.master_seed, job.case.name, job.repetition))
+
+    return sorted(jobs, key=key)
+
+
+def new_scope_maker() -> Callable[[], str]:
+    """Return a source of scopes, distinct within this run and, very likely, from all others."""
+    prefix = "g" + "".join(secrets.choice(_ALPHABET) for _ in range(9))
+    numbers = iter(range(36**5))
+
+    def make() -> str:
+        number, word = next(numbers), ""
+        for _ in range(5):
+            number, digit = divmod(number, 36)
+            word = _ALPHABET[digit] + word
+        return prefix + word
+
+    return make
+
+
+@dataclass
+class Plan:
+    """What is to be run."""
+
+    alone: list[Job] = field(default_factory=list)  # First, one at a time.
+    together: list[Job] = field(default_factory=list)
+    workers: int = 1
+    budget_s: float | None = None
+    again: Callable[[int], list[Job]] | None = None  # Soak: repetition n, while the budget lasts.
+
+
+class Campaign:
+    """One stretch of a run, from its start or resumption to its end. Single-threaded."""
+
+    def __init__(self, folder: RunFolder, journal: Journal, plan: Plan, watcher: Watcher) -> None:
+        self._folder = folder
+        self._journal = journal
+        self._plan = plan
+        self._watcher = watcher
+        self._running: list[CaseRun] = []
+        self._make_scope = new_scope_maker()
+        self._began = time.monotonic()
+        self.interrupted_by: str | None = None
+        self.results: list[Result] = []
+
+    def run(self) -> None:
+        """Run the plan to its end, to the end of its budget or until a signal asks to stop."""
+        plan = self._plan
+        self._began = time.monotonic()
+        self._watcher.began(len(plan.alone) + len(plan.together), plan.workers)
+        with _signals_noted(self._note_signal), Guardian() as guardian:
+            try:
+                self._drain(iter(plan.alone), 1, guardian)
+                self._drain(iter(plan.together), plan.workers, guardian)
+                repetition = 1
+                while plan.again and not self._over():
+                    self._drain(iter(plan.again(repetition)), plan.workers, guardian, extra=True)
+                    repetition += 1
+            finally:
+                for run in self._running:
+                    run.abandon()
+                self._running = []
+                self._watcher.closed()
+                with contextlib.suppress(OSError):
+                    self._folder.work.rmdir()
+
+    def _note_signal(self, number: int, _frame: FrameType | None) -> None:
+        self.interrupted_by = signal.Signals(number).name
+
+    def _over(self) -> bool:
+        return self.interrupted_by is not None or self._budget_used()
+
+    def _budget_used(self) -> bool:
+        budget = self._plan.budget_s
+        return budget is not None and time.monotonic() - self._began >= budget
+
+    def _drain(
+        self, jobs: Iterator[Job], workers: int, guardian: Guardian, *, extra: bool = False
+    ) -> None:
+        """Run the jobs, ``workers`` at once. Beyond the budget only extra ones go unmentioned."""
+        waiting = next(jobs, None)
+        while (waiting or self._running) and self.interrupted_by is None:
+            while waiting and len(self._running) < workers:
+                if self._budget_used():
+                    if not extra:
+                        self._skip(waiting)
+                    waiting = next(jobs, None)
+                    continue
+                self._start(waiting, guardian)
+                waiting = next(jobs, None)
+            wait_for(self._running, _REDRAW_S)
+            self._step()
+
+    def _start(self, job: Job, guardian: Guardian) -> None:
+        scope = self._make_scope()
+        run = CaseRun(job, scope, self._folder.work / scope, guardian)
+        self._running.append(run)
+        self._journal.start(
+            Start(
+                case=job.case.name,
+                seed=job.seed,
+                repetition=job.repetition,
+                scope=scope,
+                pid=run.pid,
+            )
+        )
+        run.open_gate()
+
+    def _step(self) -> None:
+        for run in list(self._running):
+            result = run.step()
+            if result is not None:
+                self._running.remove(run)
+                self._settle(run.job, result)
+        clock = time.monotonic()
+        self._watcher.tick([(run.job, clock - run.started) for run in self._running])
+
+    def _skip(self, job: Job) -> None:
+        result = result_for(job.case, seed=job.seed, repetition=job.repetition, profile=job.profile)
+        result.verdict = "not_run"
+        result.reason = "the budget of the run was used up before its turn came"
+        result.remedy = "a larger --budget, or none"
+        self._settle(job, result)
+
+    def _settle(self, job: Job, result: Result) -> None:
+        self._journal.end(result)
+        self.results.append(result)
+        if result.verdict in ("fail", "hang", "crash", "error"):
+            write_artifact(self._folder.artifacts, job, result)
+        self._watcher.ended(result, job)
+
+
+@contextlib.contextmanager
+def _signals_noted(note: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Let a request to stop be seen between two steps instead of tearing one apart."""
+    before = {number: signal.signal(number, note) for number in _STOP_SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def write_artifact(folder: Path, job: Job, result: Result) -> None:
+    """Keep a failure's texts as a file of their own, for tools that do not read JSON."""
+    safe = "".join(c if c.isalnum() or c in "._-" else "-" for c in job.case.name)
+    command = shlex.join(job.command(Path("result.jsonl"), "repro"))
+    parts = [
+        f"{result.verdict} {job.case.name} (repetition {job.repetition}, seed {result.seed})",
+        f"command: {command}",
+        f"reason: {result.reason}",
+        *(f"{f.file}:{f.line}: {f.message}" for f in result.failures),
+        result.lanes,
+        result.processes,
+        result.output,
+    ]
+    # What cannot be kept here is still in the journal.
+    with contextlib.suppress(OSError):
+        path = folder / f"{safe[:180]}-{job.repetition}.txt"
+        path.write_text("\n".join(part for part in parts if part) + "\n", errors="replace")

@@ -1,0 +1,175 @@
+"""The journal of a run: a line is on the disk before its case starts, and another when it ended."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
+
+import msgspec
+
+from gauntlet_harness.cases import SCHEMA, Result
+from gauntlet_harness.errors import HarnessError, UsageError
+
+State = Literal["started", "resumed", "finished", "interrupted"]
+Key = tuple[str, int]
+
+
+def now() -> str:
+    """Return the time in UTC, ISO 8601 with milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+@dataclass(frozen=True)
+class Start:
+    """A case that was written down before it ran."""
+
+    case: str
+    seed: int
+    repetition: int
+    scope: str
+    pid: int
+
+    @property
+    def key(self) -> Key:
+        """What identifies it within a run."""
+        return (self.case, self.repetition)
+
+
+@dataclass
+class History:
+    """What a journal tells about the run so far."""
+
+    ended: dict[Key, str] = field(default_factory=dict)  # The verdict of each.
+    # Started and not ended when the harness last stopped without a word.
+    running: dict[Key, Start] = field(default_factory=dict)
+    # The same from an earlier stop, still waiting to be run again, alone.
+    suspects: dict[Key, Start] = field(default_factory=dict)
+    scopes: list[str] = field(default_factory=list)  # Of every case that has not ended.
+    state: str = ""
+    cut_at: int | None = None  # Where a last line begins that was never finished.
+    notes: list[str] = field(default_factory=list)
+
+
+def read_journal(path: Path) -> History:
+    """Read what is there; a damaged line costs only itself and is told of in ``notes``."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return History(notes=["the journal is missing: every case is run"])
+    except OSError as error:
+        raise HarnessError(f"{path}: {error.strerror}") from None
+    history = History()
+    place = 0
+    for number, raw in enumerate(data.splitlines(keepends=True), start=1):
+        line: Any = None
+        with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
+            line = msgspec.json.decode(raw)
+        if isinstance(line, dict) and raw.endswith(b"\n") and _take(history, line):
+            pass
+        elif not raw.endswith(b"\n"):
+            history.cut_at = place
+            history.notes.append(f"the journal ends in the middle of line {number}: it is dropped")
+        elif raw.strip():
+            history.notes.append(f"line {number} of the journal is not understood: it is left out")
+        place += len(raw)
+    open_starts = [*history.running.values(), *history.suspects.values()]
+    history.scopes = [start.scope for start in open_starts]
+    return history
+
+
+def _take(history: History, line: dict[str, Any]) -> bool:
+    """Add one line; return whether it makes sense."""
+    try:
+        event = line["event"]
+        if event == "run":
+            _turn(history, str(line["state"]))
+        elif event == "start":
+            start = msgspec.convert(line, Start, strict=False)
+            history.running[start.key] = start
+        elif event == "end":
+            key = (str(line["case"]), int(line["repetition"]))
+            history.ended[key] = str(line["verdict"])
+            history.running.pop(key, None)
+            history.suspects.pop(key, None)
+    except (KeyError, ValueError, TypeError, msgspec.ValidationError):
+        return False
+    return True
+
+
+def _turn(history: History, state: str) -> None:
+    """A new stretch of the run begins or the old one ended in good order."""
+    if state == "resumed":
+        history.suspects |= history.running
+        history.running = {}
+    elif state in ("interrupted", "finished"):
+        # The harness itself ended these: nobody is to blame, they run again with all the others.
+        history.running = {}
+    history.state = state
+
+
+class Journal:
+    """Appends to a journal that this process alone writes. Not thread-safe; a context manager."""
+
+    def __init__(self, path: Path) -> None:
+        """Open and lock; a journal that another harness is writing is a UsageError."""
+        self._file = path.open("ab")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._file.close()
+            raise UsageError(f"{path.parent}: this run is still going on") from None
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._file.close()
+
+    def drop_from(self, place: int) -> None:
+        """Cut off what was never finished, so that the next line starts on its own."""
+        os.ftruncate(self._file.fileno(), place)
+
+    def run(self, state: State) -> None:
+        """Write what becomes of the run as a whole."""
+        self._write({"event": "run", "state": state, "at": now()})
+
+    def start(self, start: Start) -> None:
+        """Write that a case is about to run; on the disk when this returns."""
+        self._write({"event": "start", **msgspec.to_builtins(start), "at": now()})
+
+    def end(self, result: Result) -> None:
+        """Write how a case ended."""
+        line = msgspec.to_builtins(result)
+        self._write({"event": "end", **line, "at": now(), "expected": False})
+
+    def _write(self, line: Mapping[str, Any]) -> None:
+        try:
+            self._file.write(msgspec.json.encode({"schema": SCHEMA, **line}) + b"\n")
+            self._file.flush()
+            os.fdatasync(self._file.fileno())
+        except OSError as error:
+            raise HarnessError(f"the journal cannot be written: {error.strerror}") from None
+
+
+def is_being_written(path: Path) -> bool:
+    """Return whether a living harness holds this journal."""
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False

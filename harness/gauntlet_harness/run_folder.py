@@ -1,0 +1,140 @@
+"""The folder of a run: where it is, its run.json, and finding an earlier one by name."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from gauntlet_harness import sweep
+from gauntlet_harness.cases import SCHEMA, Case, Profile
+from gauntlet_harness.errors import HarnessError, UsageError
+from gauntlet_harness.journal import is_being_written, now, read_journal
+from gauntlet_harness.near import did_you_mean
+
+# How far back an unfinished run is looked for to sweep up after it.
+_REMEMBERED_RUNS = 20
+
+
+class RunInfo(msgspec.Struct, kw_only=True):
+    """run.json: what the run was asked to do, on which system, and when."""
+
+    schema: int = SCHEMA
+    fingerprint: dict[str, Any] = {}
+    versions: dict[str, str] = {}
+    command: list[str] = []
+    suites: list[str] = []
+    preset: str = "release"
+    target: str = "local"
+    seed: int = 0
+    profile: Profile = "smoke"
+    selection: str | None = None
+    jobs: int = 1
+    budget_s: float | None = None
+    started: str = ""
+    ended: str | None = None
+    state: str = "running"
+    status: int | None = None
+    cases: list[Case] = []
+
+
+class RunFolder:
+    """A run's folder and the files in it. One harness process at a time writes it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.journal_path = path / "journal.jsonl"
+        self.artifacts = path / "artifacts"
+        self.work = path / "work"
+
+    @classmethod
+    def create(cls, root: Path, out: Path | None) -> RunFolder:
+        """Make the folder, ``runs/<UTC time>-<short>`` unless ``out`` names one."""
+        moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+        path = out or root / "runs" / f"{moment}-{secrets.token_hex(2)}"
+        folder = cls(path)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            if any(path.iterdir()):
+                raise UsageError(f"--out {path}: the folder is not empty")
+            folder.artifacts.mkdir()
+        except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) else error
+            raise UsageError(f"--out {path}: cannot be written: {why}") from None
+        if out is None:
+            _point_latest_to(path)
+        return folder
+
+    def write_info(self, info: RunInfo) -> None:
+        """Write run.json; whoever reads it sees the old one or the new one."""
+        text = json.dumps(msgspec.to_builtins(info), indent=1) + "\n"
+        new = self.path / "run.json.new"
+        try:
+            with new.open("w") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            new.rename(self.path / "run.json")
+        except OSError as error:
+            raise HarnessError(f"{new}: {error.strerror}") from None
+
+    def read_info(self) -> RunInfo:
+        """Read run.json."""
+        path = self.path / "run.json"
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=RunInfo)
+        except OSError as error:
+            raise UsageError(f"{path}: {error.strerror}") from None
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise UsageError(f"{path} is not understood: {error}") from None
+
+    def finish_info(self, info: RunInfo, state: str, status: int) -> None:
+        """Write the end of the run into run.json."""
+        info.ended, info.state, info.status = now(), state, status
+        self.write_info(info)
+
+
+def _point_latest_to(path: Path) -> None:
+    latest = path.parent / "latest"
+    new = path.parent / f".latest-{os.getpid()}"
+    # A convenience: a file system without symbolic links must not stop a run.
+    with contextlib.suppress(OSError):
+        new.symlink_to(path.name)
+        new.replace(latest)
+
+
+def find_run(root: Path, name: str) -> RunFolder:
+    """Return the folder of a run named by its path, by its name under runs/ or as ``latest``."""
+    for candidate in (Path(name), root / "runs" / name):
+        if (candidate / "run.json").is_file() or (candidate / "journal.jsonl").is_file():
+            return RunFolder(candidate.resolve())
+    runs = root / "runs"
+    known = sorted(p.name for p in runs.iterdir()) if runs.is_dir() else []
+    hint = did_you_mean(name, known)
+    if not hint:
+        hint = f"; the last one is {known[-1]}" if known else "; there is none under runs/ yet"
+    raise UsageError(f"no run is called {name}{hint}")
+
+
+def sweep_dead_runs(root: Path) -> list[str]:
+    """Remove what the runners of killed harnesses left, and return it in words."""
+    runs = root / "runs"
+    folders = sorted(runs.glob("*/journal.jsonl"), reverse=True) if runs.is_dir() else []
+    removed: list[str] = []
+    for journal in folders[:_REMEMBERED_RUNS]:
+        if not is_being_written(journal):
+            removed += sweep_scopes(read_journal(journal).scopes)
+    return removed
+
+
+def sweep_scopes(scopes: Sequence[str]) -> list[str]:
+    """Remove what carries one of these scopes, and return it in words."""
+    # By the mark alone: their sessions are long over and the number may belong to anyone.
+    return [left for scope in scopes for left in sweep.sweep_scope(scope, None)]

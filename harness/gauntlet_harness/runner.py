@@ -1,0 +1,285 @@
+"""One case in one process: spawned behind a gate, watched against its deadline, swept up after."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import re
+import select
+import shutil
+import subprocess
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from gauntlet_harness import sweep
+from gauntlet_harness.cases import Case, Profile, Result
+from gauntlet_harness.errors import HarnessError
+from gauntlet_harness.guardian import Guardian
+from gauntlet_harness.judge import LARGEST_LINE, RunnerEnd, judge
+from gauntlet_harness.seeds import case_seed
+from gauntlet_harness.snapshot import snapshot
+from gauntlet_harness.suite import Suite, clean_environment
+
+# docs/protocol.md, "Deadlines": the suite ends a hung case itself; the harness comes after it.
+GRACE_S = 15.0
+# A namespace's processes die a moment after its first one; longer than this is a leftover.
+_LINGER_S = 5.0
+_OUTPUT_KEPT = 64 * 1024
+_LOOK_EVERY_S = 0.01
+_PIPE_BYTES = 1 << 20
+# Waits for one line on stdin, then becomes the runner. End of file instead: the harness is dead.
+_GATE = 'read -r go || exit 125; exec "$@" </dev/null'
+
+
+@dataclass(frozen=True)
+class Job:
+    """A case to run and everything that decides how it goes."""
+
+    suite: Suite
+    case: Case
+    profile: Profile
+    master_seed: int
+    repetition: int = 0
+    own_seed: int | None = None  # Overrides what the master seed would give.
+
+    @property
+    def seed(self) -> int:
+        """The seed with which ``--gauntlet_seed`` repeats this."""
+        if self.own_seed is not None:
+            return self.own_seed
+        return case_seed(self.master_seed, self.case.name, self.repetition)
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """What identifies this within a run."""
+        return (self.case.name, self.repetition)
+
+    def command(self, results: Path, scope: str) -> list[str]:
+        """Return the runner's argument vector."""
+        if self.own_seed is None:
+            seed = [f"--gauntlet_master_seed={self.master_seed}"]
+        else:
+            seed = [f"--gauntlet_seed={self.own_seed}"]
+        return [
+            str(self.suite.path),
+            f"--gtest_filter={exact_filter(self.case.name)}",
+            "--gtest_color=no",
+            f"--gauntlet_profile={self.profile}",
+            *seed,
+            f"--gauntlet_repetition={self.repetition}",
+            f"--gauntlet_results={results}",
+            f"--gauntlet_scope={scope}",
+        ]
+
+
+def exact_filter(name: str) -> str:
+    """Return a GoogleTest filter for one name; what filters give a meaning becomes ``?``."""
+    return re.sub(r"[*?:-]", "?", name)
+
+
+class CaseRun:
+    """A runner at work. Single-threaded: the caller selects on ``filenos`` and calls ``step``.
+
+    The runner waits behind its gate until ``open_gate``, so that its start can be written down
+    and its guardian can know it before it does anything.
+    """
+
+    def __init__(self, job: Job, scope: str, home: Path, guardian: Guardian | None) -> None:
+        """Spawn; ``home`` is a folder for this runner alone and is removed at the end."""
+        self.job = job
+        self.scope = scope
+        self.started = time.monotonic()
+        self.patience_s = job.case.deadline_s + GRACE_S
+        self._guardian = guardian
+        self._home = home
+        self._results = home / "result.jsonl"
+        self._output = b""
+        self._output_ended = False
+        self._ended: float | None = None
+        self._processes = ""
+        self._timed_out = False
+        self._stack = contextlib.ExitStack()
+        home.mkdir(parents=True)
+        self._spawn()
+        if guardian:
+            guardian.watch(scope, self.pid)
+
+    def _spawn(self) -> None:
+        command = ["/bin/sh", "-c", _GATE, "sh", *self.job.command(self._results, self.scope)]
+        if setpriv := shutil.which("setpriv"):
+            # Set between fork and exec by a program of its own: preexec_fn is unsafe with threads.
+            command = [setpriv, "--pdeathsig", "KILL", *command]
+        read_end, write_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        os.set_blocking(write_end, True)
+        self._stack.callback(os.close, read_end)
+        with contextlib.suppress(OSError):
+            # A case that prints much should not have to wait for the harness.
+            fcntl.fcntl(read_end, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+        try:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=write_end,
+                stderr=write_end,
+                start_new_session=True,
+                cwd=self._home,
+                env={**clean_environment(), sweep.SCOPE_VARIABLE: self.scope},
+            )
+        except OSError as error:
+            self._stack.close()
+            raise HarnessError(f"a runner cannot be started: {error.strerror}") from None
+        finally:
+            os.close(write_end)
+        self._read_end = read_end
+        self._pidfd = self._open_pidfd()
+
+    def _open_pidfd(self) -> int | None:
+        try:
+            descriptor = os.pidfd_open(self._process.pid)
+        except OSError as error:
+            if error.errno not in (errno.ENOSYS, errno.EPERM, errno.EINVAL):
+                raise
+            return None  # Without pidfd_open(2) the caller's time-out finds the end.
+        self._stack.callback(os.close, descriptor)
+        return descriptor
+
+    @property
+    def pid(self) -> int:
+        """The runner's process id, which is also its session."""
+        return self._process.pid
+
+    @property
+    def filenos(self) -> list[int]:
+        """The descriptors whose readability means that ``step`` has something to do."""
+        if self._ended is not None:
+            return []
+        open_ones = [] if self._output_ended else [self._read_end]
+        if self._pidfd is not None:
+            open_ones.append(self._pidfd)
+        return open_ones
+
+    @property
+    def needs_looking(self) -> bool:
+        """Whether no descriptor tells of the next change: it lingers, or there are no pidfds."""
+        return self._ended is not None or self._pidfd is None
+
+    def open_gate(self) -> None:
+        """Let the case begin; its deadline counts from here."""
+        assert self._process.stdin is not None
+        self.started = time.monotonic()
+        try:
+            self._process.stdin.write(b"go\n")
+            self._process.stdin.close()
+        except BrokenPipeError:
+            pass  # It died at the gate; its status tells.
+
+    def step(self) -> Result | None:
+        """Look at the runner; return its result once nothing of it is left."""
+        now = time.monotonic()
+        self._read_output()
+        if self._ended is None:
+            if self._has_ended():
+                self._ended = now
+            elif now - self.started > self.patience_s:
+                self._end_hung()
+                self._ended = time.monotonic()
+            else:
+                return None
+        if sweep.processes_of(self.scope, self.pid) and now - self._ended < _LINGER_S:
+            return None
+        return self._conclude()
+
+    def abandon(self) -> None:
+        """Kill it without a verdict, as when the user interrupts the run."""
+        self._kill_all()
+        sweep.sweep_scope(self.scope, self.pid)
+        self._process.wait()
+        self._close()
+
+    def _has_ended(self) -> bool:
+        # Left unreaped until it is swept up after, so that nobody else can get its pid meanwhile.
+        options = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        return os.waitid(os.P_PID, self.pid, options) is not None
+
+    def _end_hung(self) -> None:
+        self._processes = snapshot(self.scope, self.pid)
+        self._timed_out = True
+        self._kill_all()
+
+    def _kill_all(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, 9)
+        sweep.kill_processes(self.scope, self.pid)
+
+    def _read_output(self) -> None:
+        try:
+            while not self._output_ended:
+                data = os.read(self._read_end, 1 << 16)
+                self._output = (self._output + data)[-_OUTPUT_KEPT:]
+                self._output_ended = not data
+        except BlockingIOError:
+            pass
+
+    def _conclude(self) -> Result:
+        assert self._ended is not None
+        leftovers = sweep.sweep_scope(self.scope, self.pid)
+        status = self._process.wait()
+        self._read_output()
+        end = RunnerEnd(
+            status=status,
+            lines=self._read_results(),
+            output=self._output.decode("utf-8", "replace"),
+            duration_ms=(self._ended - self.started) * 1000,
+            timed_out_after_s=self.patience_s if self._timed_out else None,
+            processes=self._processes,
+            leftovers=leftovers,
+        )
+        self._close()
+        job = self.job
+        return judge(
+            job.case, seed=job.seed, repetition=job.repetition, profile=job.profile, end=end
+        )
+
+    def _read_results(self) -> bytes:
+        try:
+            with self._results.open("rb") as file:
+                return file.read(4 * LARGEST_LINE)
+        except OSError:
+            return b""
+
+    def _close(self) -> None:
+        if self._process.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                self._process.stdin.close()
+        self._stack.close()
+        shutil.rmtree(self._home, ignore_errors=True)
+        if self._guardian:
+            self._guardian.release(self.scope)
+
+
+def wait_for(runs: Iterable[CaseRun], patience_s: float) -> None:
+    """Return when one of the runs may have something to do, or after ``patience_s``."""
+    poll = select.poll()
+    for run in runs:
+        for descriptor in run.filenos:
+            poll.register(descriptor, select.POLLIN)
+        if run.needs_looking:
+            patience_s = min(patience_s, _LOOK_EVERY_S)
+    poll.poll(patience_s * 1000)
+
+
+def run_one(job: Job, scope: str, home: Path, guardian: Guardian) -> Result:
+    """Run one case to its end and return its result; an exception meanwhile kills it."""
+    run = CaseRun(job, scope, home, guardian)
+    try:
+        run.open_gate()
+        while (result := run.step()) is None:
+            wait_for([run], 1.0)
+    except BaseException:
+        run.abandon()
+        raise
+    return result

@@ -1,0 +1,287 @@
+"""``validate``: a whole run, from the list of cases to the reports, or the rest of a broken one."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from gauntlet_harness.campaign import Campaign, Plan, ordered
+from gauntlet_harness.cases import RED, SKIPPED, Case, Profile, Result, result_for
+from gauntlet_harness.errors import STATUS_FAILED, STATUS_MACHINE, STATUS_OK, UsageError
+from gauntlet_harness.fingerprint import fingerprint, versions
+from gauntlet_harness.journal import History, Journal, Start, now, read_journal
+from gauntlet_harness.progress import make_watcher
+from gauntlet_harness.run_folder import (
+    RunFolder,
+    RunInfo,
+    find_run,
+    sweep_dead_runs,
+    sweep_scopes,
+)
+from gauntlet_harness.runner import Job
+from gauntlet_harness.seeds import draw_seed
+from gauntlet_harness.selection import select
+from gauntlet_harness.suite import Listed, find_suites, list_all
+
+BLAMED = "the run ended while this case was running"
+
+
+# Builds the suites of a preset, unless that is done or not wanted.
+Prepare = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for; None where nothing was said."""
+
+    profile: Profile | None = None
+    selection: str | None = None
+    seed: int | None = None
+    jobs: int | None = None
+    budget_s: float | None = None
+    out: Path | None = None
+    suites: Sequence[Path] = ()
+    preset: str | None = None
+    command: Sequence[str] = ()
+
+
+def start_run(root: Path, request: Request, prepare: Prepare) -> int:
+    """Run what is asked for in a new folder; return the exit status."""
+    profile = request.profile or "smoke"
+    preset = request.preset or "release"
+    if not request.suites:
+        prepare(preset)
+    suites = find_suites(root, preset, request.suites)
+    listed = list_all(suites, profile)
+    chosen = select(request.selection, [entry.case for entry in listed])
+    known_ms = _known_durations(root, profile)
+    for left in sweep_dead_runs(root):
+        print(f"removed what a killed run had left: {left}", file=sys.stderr)
+    folder = RunFolder.create(root, request.out)
+    info = RunInfo(
+        fingerprint=fingerprint(),
+        versions=versions(root),
+        command=list(request.command),
+        suites=[str(suite.path) for suite in suites],
+        preset=preset,
+        seed=draw_seed() if request.seed is None else request.seed,
+        profile=profile,
+        selection=request.selection,
+        jobs=request.jobs or default_jobs(),
+        budget_s=request.budget_s,
+        started=now(),
+        cases=chosen,
+    )
+    folder.write_info(info)
+    _say_first(info)
+    plan = _plan(info, listed, known_ms)
+    with Journal(folder.journal_path) as journal:
+        journal.run("started")
+        return _conduct(root, folder, info, journal, plan, {})
+
+
+def resume_run(root: Path, name: str, request: Request, prepare: Prepare) -> int:
+    """Go on with a run that was cut short; return the exit status of the whole."""
+    for option, value in (
+        ("--seed", request.seed),
+        ("--select", request.selection),
+        ("--profile", request.profile),
+        ("--out", request.out),
+        ("--suite", request.suites or None),
+        ("--preset", request.preset),
+    ):
+        if value is not None:
+            raise UsageError(f"--resume goes on with the run's own {option}; leave {option} out")
+    folder = find_run(root, name)
+    info = folder.read_info()
+    if any(Path(path).is_relative_to(root / "build") for path in info.suites):
+        prepare(info.preset)
+    with Journal(folder.journal_path) as journal:
+        history = read_journal(folder.journal_path)
+        for note in history.notes:
+            print(f"gauntlet: {folder.path.name}: {note}", file=sys.stderr)
+        if history.cut_at is not None:
+            journal.drop_from(history.cut_at)
+        for left in sweep_scopes(history.scopes):
+            print(f"removed what the killed run had left: {left}", file=sys.stderr)
+        info.jobs = request.jobs or info.jobs
+        info.budget_s = request.budget_s or info.budget_s
+        info.state, info.ended, info.status = "running", None, None
+        suites = find_suites(root, info.preset, [Path(path) for path in info.suites])
+        listed = list_all(suites, info.profile)
+        _say_first(info)
+        folder.write_info(info)
+        verdicts = dict(history.ended)
+        for result in _blame(history, info, [entry.case for entry in listed]):
+            journal.end(result)
+            verdicts[(result.case, result.repetition)] = result.verdict
+            print(f"{result.verdict.upper()} {result.case}: {result.reason}", flush=True)
+        journal.run("resumed")
+        plan = _plan(info, listed, {}, done=set(verdicts), alone=_to_run_alone(history))
+        return _conduct(root, folder, info, journal, plan, verdicts)
+
+
+def default_jobs() -> int:
+    """Return how many cases run at once unless told: one a usable CPU."""
+    return max(1, len(os.sched_getaffinity(0)))
+
+
+def _say_first(info: RunInfo) -> None:
+    selected = f", selection '{info.selection}'" if info.selection else ""
+    print(f"seed {info.seed}, profile {info.profile}{selected}", flush=True)
+
+
+def _blame(history: History, info: RunInfo, listed: Sequence[Case]) -> list[Result]:
+    """Return the results of what cannot run any more: the case that ended the run, vanished ones.
+
+    With several cases running when the run ended, one of them is guilty and nobody knows which:
+    they run again alone, and the one that ends the run again is then the only suspect.
+    """
+    cases = {case.name: case for case in [*info.cases, *listed]}
+    results = []
+    if len(history.running) == 1:
+        (start,) = history.running.values()
+        case = cases.get(start.case) or Case(name=start.case, method="", kind="")
+        results.append(_blamed(case, start, info))
+    there = {case.name for case in listed}
+    for case in info.cases:
+        if case.name not in there and (case.name, 0) not in history.ended:
+            start = Start(case=case.name, seed=0, repetition=0, scope="", pid=0)
+            result = _blamed(case, start, info)
+            result.verdict, result.reason = "error", "the suite does not list this case any more"
+            results.append(result)
+    return results
+
+
+def _blamed(case: Case, start: Start, info: RunInfo) -> Result:
+    result = result_for(case, seed=start.seed, repetition=start.repetition, profile=info.profile)
+    result.verdict, result.reason = "crash", BLAMED
+    return result
+
+
+def _to_run_alone(history: History) -> set[tuple[str, int]]:
+    suspects = set(history.suspects)
+    return suspects | set(history.running) if len(history.running) > 1 else suspects
+
+
+def _plan(
+    info: RunInfo,
+    listed: Sequence[Listed],
+    known_ms: dict[str, float],
+    *,
+    done: set[tuple[str, int]] | None = None,
+    alone: set[tuple[str, int]] | None = None,
+) -> Plan:
+    chosen = {case.name for case in info.cases}
+    done, alone = done or set(), alone or set()
+
+    def repetition(number: int) -> list[Job]:
+        jobs = [
+            Job(entry.suite, entry.case, info.profile, info.seed, number)
+            for entry in listed
+            if entry.case.name in chosen
+        ]
+        return ordered([job for job in jobs if job.key not in done], known_ms)
+
+    jobs = repetition(0)
+    endless = info.profile == "soak" and info.budget_s is not None
+    # A suspect of a later repetition is not in the first list; its own repetition runs it.
+    return Plan(
+        alone=[job for job in jobs if job.key in alone],
+        together=[job for job in jobs if job.key not in alone],
+        workers=info.jobs,
+        budget_s=info.budget_s,
+        again=repetition if endless else None,
+    )
+
+
+def _known_durations(root: Path, profile: Profile) -> dict[str, float]:
+    """Return how long each case took in the last run of this profile, in milliseconds."""
+    latest = root / "runs" / "latest"
+    try:
+        if msgspec.json.decode((latest / "run.json").read_bytes())["profile"] != profile:
+            return {}
+        lines = (latest / "journal.jsonl").read_bytes().splitlines()
+    except (OSError, msgspec.DecodeError, KeyError, TypeError):
+        return {}
+    known: dict[str, float] = {}
+    for line in lines:
+        try:
+            entry = msgspec.json.decode(line, type=_Timed)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            continue  # A damaged old line must not stop a new run.
+        if entry.event == "end" and entry.case:
+            known[entry.case] = entry.duration_ms
+    return known
+
+
+class _Timed(msgspec.Struct):
+    event: str
+    case: str = ""
+    duration_ms: float = 0.0
+
+
+def _conduct(
+    root: Path,
+    folder: RunFolder,
+    info: RunInfo,
+    journal: Journal,
+    plan: Plan,
+    earlier: dict[tuple[str, int], str],
+) -> int:
+    """Run the plan, write its end and the reports, say how it went; return the exit status."""
+    campaign = Campaign(folder, journal, plan, make_watcher(root))
+    campaign.run()
+    verdicts = earlier | {(r.case, r.repetition): r.verdict for r in campaign.results}
+    counts = Counter(verdicts.values())
+    state = "interrupted" if campaign.interrupted_by else "finished"
+    status = _status(counts, interrupted=campaign.interrupted_by is not None)
+    journal.run("interrupted" if campaign.interrupted_by else "finished")
+    folder.finish_info(info, state, status)
+    if campaign.interrupted_by:
+        print(
+            f"stopped by {campaign.interrupted_by}; go on with:"
+            f" harness/gauntlet validate --resume {folder.path.name}",
+            flush=True,
+        )
+    if not _report(folder):
+        status = status or STATUS_MACHINE
+    red = sum(counts[verdict] for verdict in (*RED, "error"))
+    skipped = sum(counts[verdict] for verdict in SKIPPED)
+    print(f"{counts['pass']} passed, {red} failed, {skipped} skipped")
+    print(folder.path, flush=True)
+    return status
+
+
+def _status(counts: Counter[str], *, interrupted: bool) -> int:
+    """Return the exit status: a finding outranks trouble with the machine."""
+    if any(counts[verdict] for verdict in RED):
+        return STATUS_FAILED
+    if counts["error"] or interrupted:
+        return STATUS_MACHINE
+    return STATUS_OK
+
+
+def _report(folder: RunFolder) -> bool:
+    """Write the reports and print the summary; return whether that worked."""
+    try:
+        import gauntlet_reports
+
+        gauntlet_reports.write_reports(folder.path)
+        color = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+        for line in gauntlet_reports.summary_lines(gauntlet_reports.load_run(folder.path), color):
+            print(line)
+    except Exception as error:  # The run is in its journal; a report can be made again.
+        print(
+            f"gauntlet: the reports could not be written: {type(error).__name__}: {error};"
+            f" try again: harness/gauntlet report {folder.path}",
+            file=sys.stderr,
+        )
+        return False
+    return True

@@ -1,0 +1,103 @@
+"""Fixtures: the fake suite, an empty checkout, and the command line run in it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).resolve().parent
+CHECKOUT = HERE.parents[1]
+# Generous: these only end a test that would otherwise hang.
+PATIENCE_S = 60.0
+
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def fake_suite() -> Path:
+    return HERE / "helpers" / "fake_suite.py"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """An empty checkout: runs go to its runs/."""
+    path = tmp_path / "checkout"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
+def environment(root: Path) -> dict[str, str]:
+    paths = [str(CHECKOUT / "harness"), str(CHECKOUT / "reports")]
+    return {
+        **{name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"},
+        "GAUNTLET_ROOT": str(root),
+        "GAUNTLET_NO_SETUP": "1",
+        "PYTHONPATH": os.pathsep.join(paths),
+    }
+
+
+@pytest.fixture
+def gauntlet(environment: dict[str, str], tmp_path: Path) -> Command:
+    """Run the command line to its end: ``gauntlet("list", "--json", FAKE_CASES="3")``."""
+
+    def run(*words: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "gauntlet_harness", *map(str, words)],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            timeout=PATIENCE_S,
+            env={**environment, **variables},
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture
+def start_gauntlet(
+    environment: dict[str, str], tmp_path: Path
+) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start the command line and leave it running; whatever still runs at the end is killed."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(*words: str | Path, **variables: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "gauntlet_harness", *map(str, words)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=tmp_path,
+            env={**environment, **variables},
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def eventually() -> Callable[[Callable[[], object], str], None]:
+    """Look until something holds; a look every few milliseconds, for a generous while."""
+
+    def wait(holds: Callable[[], object], what: str) -> None:
+        end = time.monotonic() + PATIENCE_S
+        while not holds():
+            if time.monotonic() > end:
+                pytest.fail(f"never came to pass: {what}")
+            time.sleep(0.005)
+
+    return wait
