@@ -1,0 +1,167 @@
+"""The cases of a run put together: the matrix, reasons for what was not asked, shared rooms."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+
+import msgspec
+
+from gauntlet_reports.outcomes import RED, SEVERITY, SKIPPED, Entry, Outcome, counted
+
+METHODS = (
+    "shared_memory",
+    "message_passing",
+    "pipes",
+    "sockets",
+    "semaphores",
+    "message_queues",
+    "mapped_files",
+    "signals",
+    "futures",
+    "middleware",
+)
+KINDS = ("conformance", "properties", "races", "crashes", "overload")
+NO_SUBJECT = "-"
+"""How the address and the matrix name cases that test the API itself and no subject."""
+
+
+class Cell(msgspec.Struct, frozen=True):
+    """All cases of one method, kind and subject; none means that nothing was planned there."""
+
+    counts: dict[Outcome, int] = {}
+
+    @property
+    def total(self) -> int:
+        """How many cases there are."""
+        return sum(self.counts.values())
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """The outcome that speaks for the cell: the worst, but not-asked never hides a pass."""
+        if not self.counts:
+            return None
+        if self.counts.get("pass") and all(o in SKIPPED or o == "pass" for o in self.counts):
+            return "pass"
+        return min(self.counts, key=SEVERITY.__getitem__)
+
+    @property
+    def words(self) -> str:
+        """The cell in words, complete, for instance ``1 failed, 11 passed``."""
+        ordered = sorted(self.counts, key=SEVERITY.__getitem__)
+        return ", ".join(counted(o, self.counts[o]) for o in ordered)
+
+    @property
+    def lead(self) -> str:
+        """The words for the outcome that speaks."""
+        return counted(self.outcome, self.counts[self.outcome]) if self.outcome else ""
+
+    @property
+    def rest(self) -> str:
+        """The words for everything but the outcome that speaks."""
+        others = {o: n for o, n in self.counts.items() if o != self.outcome}
+        return Cell(counts=others).words
+
+
+class Row(msgspec.Struct, frozen=True):
+    """One subject of a method, or the API of the method itself."""
+
+    subject: str
+    cells: list[Cell]
+
+
+class MethodRows(msgspec.Struct, frozen=True):
+    """All rows of one method."""
+
+    method: str
+    rows: list[Row]
+
+
+class Matrix(msgspec.Struct, frozen=True):
+    """Method, kind and subject crossed; kinds beyond the five get a column rather than vanish."""
+
+    kinds: list[str]
+    methods: list[MethodRows]
+
+
+def _in_order(names: Iterable[str], known: tuple[str, ...]) -> list[str]:
+    unique = set(names)
+    return [name for name in known if name in unique] + sorted(unique - set(known))
+
+
+def matrix(listed: list[Entry]) -> Matrix:
+    """The matrix over every case of a run, in the order of the design."""
+    counts: dict[tuple[str, str, str], Counter[Outcome]] = defaultdict(Counter)
+    subjects: dict[str, set[str]] = defaultdict(set)
+    for entry in listed:
+        case = entry.case
+        subject = case.subject or NO_SUBJECT
+        counts[case.method, subject, case.kind][entry.outcome] += 1
+        subjects[case.method].add(subject)
+    kinds = _in_order([*KINDS, *(entry.case.kind for entry in listed)], KINDS)
+    return Matrix(
+        kinds=kinds,
+        methods=[
+            MethodRows(
+                method=method,
+                rows=[
+                    Row(
+                        subject=subject,
+                        cells=[Cell(counts=dict(counts[method, subject, k])) for k in kinds],
+                    )
+                    for subject in sorted(subjects[method])
+                ],
+            )
+            for method in _in_order(subjects, METHODS)
+        ],
+    )
+
+
+class Reason(msgspec.Struct, frozen=True):
+    """Why some cases were not asked, and what would help."""
+
+    outcome: Outcome
+    reason: str
+    remedy: str
+    cases: list[str]
+
+
+def reasons(listed: list[Entry]) -> list[Reason]:
+    """Reasons for unsupported and not_run, those that hold up most cases first."""
+    found: dict[tuple[Outcome, str, str], list[str]] = defaultdict(list)
+    for entry in listed:
+        if entry.result and entry.outcome in ("unsupported", "not_run"):
+            why = entry.result.reason or "no reason was given"
+            found[entry.outcome, why, entry.result.remedy].append(entry.case.name)
+    grouped = [Reason(o, why, remedy, cases) for (o, why, remedy), cases in found.items()]
+    return sorted(grouped, key=lambda r: (-len(r.cases), r.outcome, r.reason))
+
+
+class SharedRoom(msgspec.Struct, frozen=True):
+    """Something that cases of this run had to share with the machine."""
+
+    what: str
+    why: str
+    cases: int
+
+
+def shared_rooms(listed: list[Entry]) -> list[SharedRoom]:
+    """What could not be private in this run, most affected first."""
+    found: Counter[tuple[str, str]] = Counter()
+    for entry in listed:
+        if entry.result:
+            found.update({(s.what, s.why) for s in entry.result.isolation.shared})
+    rooms = [SharedRoom(what, why, cases) for (what, why), cases in found.items()]
+    return sorted(rooms, key=lambda r: (-r.cases, r.what, r.why))
+
+
+def slowest(listed: list[Entry], limit: int = 10) -> list[Entry]:
+    """The cases that took longest, longest first."""
+    timed = [entry for entry in listed if entry.result]
+    timed.sort(key=lambda e: -(e.result.duration_ms if e.result else 0.0))
+    return timed[:limit]
+
+
+def failures(listed: list[Entry]) -> list[Entry]:
+    """The cases that make the run red, worst first."""
+    return [entry for entry in listed if entry.outcome in RED]

@@ -1,0 +1,228 @@
+"""index.html: one page that needs no network, readable without its script, quick with it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from gauntlet_reports.groups import (
+    NO_SUBJECT,
+    failures,
+    matrix,
+    reasons,
+    shared_rooms,
+    slowest,
+)
+from gauntlet_reports.outcomes import (
+    LOOKS,
+    MACHINE,
+    STATUS_FAILED,
+    STATUS_OK,
+    Outcome,
+    counted,
+    entries,
+    headline,
+    message_of,
+    overall_status,
+    repro_of,
+    state_words,
+    status_words,
+    totals,
+)
+from gauntlet_reports.page_data import page_json, shown_whole
+from gauntlet_reports.run_data import RunData
+from gauntlet_reports.text import clipped, count, duration, moment, one_line, visible
+
+_PAGE = Path(__file__).parent / "page"
+_SCRIPTS = ("model.js", "drawer.js", "list.js")
+# Failures beyond these are shortened in the part that needs no script; the list has them all.
+_FULL_FAILURES = 40
+_NAMED_FAILURES = 300
+_ICON_COLOURS = {STATUS_OK: "#009e73", STATUS_FAILED: "#d55e00"}
+# What of a fingerprint stands in its one line: the group, and the names to look for in it.
+_SUMMARY = {
+    "kernel": ("name", "release"),
+    "distro": ("pretty_name",),
+    "libc": ("name", "version"),
+    "compiler": (),
+    "cpu": ("model",),
+    "memory": ("total_mib",),
+}
+_SUMMARY_UNITS = {"memory": "{} MiB"}
+
+
+def render_html(run: RunData) -> str:
+    """The page as text; everything that came from a test is escaped and made visible."""
+    listed = entries(run)
+    style = (_PAGE / "page.css").read_text(encoding="utf-8")
+    script = "\n".join((_PAGE / name).read_text(encoding="utf-8") for name in _SCRIPTS)
+    environment = Environment(
+        loader=FileSystemLoader(_PAGE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_harmless,
+        trim_blocks=True,
+        keep_trailing_newline=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "shown": lambda text, limit=2000: visible(clipped(str(text), limit)),
+        "line": lambda text, limit=400: one_line(clipped(str(text), limit)),
+        "duration": duration,
+        "breakable": _breakable,
+    }
+    environment.globals |= {
+        "address": _address,
+        "count": count,
+        "counted": counted,
+        "looks": LOOKS,
+        "message_of": message_of,
+        "repro_of": lambda entry: repro_of(entry, run),
+    }
+    status = overall_status(run)
+    return environment.get_template("page.html.j2").render(
+        run=run,
+        style=Markup(style),
+        script=Markup(script),
+        style_hash=_source_hash(style),
+        script_hash=_source_hash(script),
+        data=Markup(page_json(run, listed)),
+        icon=_icon(_ICON_COLOURS.get(status, "#e69f00"), status == STATUS_OK),
+        status_class={STATUS_OK: "good", STATUS_FAILED: "bad"}.get(status, "trouble"),
+        status_glyph={STATUS_OK: LOOKS["pass"].glyph, STATUS_FAILED: LOOKS["fail"].glyph}.get(
+            status, LOOKS["error"].glyph
+        ),
+        status_words=status_words(run),
+        headline=headline(run),
+        totals=_totals(run),
+        bar=_bar(_totals(run)),
+        total=len(listed),
+        facts=_facts(run),
+        system_line=_system_line(run.info.get("fingerprint")),
+        system=_system(run),
+        trouble=[entry for entry in listed if entry.outcome in MACHINE],
+        red=failures(listed),
+        full_failures=_FULL_FAILURES,
+        named_failures=_NAMED_FAILURES,
+        matrix=matrix(listed),
+        no_subject=NO_SUBJECT,
+        reasons=reasons(listed),
+        shared=shared_rooms(listed),
+        slowest=slowest(listed),
+    )
+
+
+def _harmless(value: object) -> object:
+    """The last step before any value reaches the page: none can hide or reorder its neighbours."""
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _source_hash(source: str) -> str:
+    """What the page's content security policy allows to run or to style: this text alone."""
+    digest = hashlib.sha256(source.encode()).digest()
+    return "sha256-" + base64.b64encode(digest).decode()
+
+
+def _address(**filters: object) -> str:
+    """The fragment that filters the list, for instance ``#method=pipes&kind=races``."""
+    kept = {k: shown_whole(str(v)) for k, v in filters.items() if v not in (None, "")}
+    return "#" + urlencode(kept, quote_via=quote)
+
+
+def _breakable(name: str) -> Markup:
+    """A long case name that may break where its parts end."""
+    shown = Markup.escape(one_line(clipped(name, 400)))
+    for mark in (".", "_", "/"):
+        shown = shown.replace(mark, Markup(mark + "<wbr>"))
+    return Markup(shown)
+
+
+def _icon(colour: str, good: bool) -> str:
+    mark = "M4 8.5l3 3 5-7" if good else "M5 5l6 6M11 5l-6 6"
+    svg = (
+        "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'>"
+        f"<rect width='16' height='16' rx='4' fill='{colour}'/>"
+        f"<path d='{mark}' fill='none' stroke='white' stroke-width='2'/></svg>"
+    )
+    return "data:image/svg+xml," + quote(svg)
+
+
+def _totals(run: RunData) -> list[tuple[Outcome, int]]:
+    """Outcomes that occurred and how often, in the order of the headline: passes, then worst."""
+    found = [(outcome, number) for outcome, number in totals(run).items() if number]
+    return sorted(found, key=lambda item: item[0] != "pass")
+
+
+def _bar(counts: list[tuple[Outcome, int]]) -> list[tuple[Outcome, float, float]]:
+    """Outcome, offset and width in percent of each part; one case among thousands is still seen."""
+    weights = [max(number, sum(n for _, n in counts) / 150) for _, number in counts]
+    parts: list[tuple[Outcome, float, float]] = []
+    offset = 0.0
+    for (outcome, _), weight in zip(counts, weights, strict=True):
+        width = 100 * weight / sum(weights)
+        parts.append((outcome, round(offset, 3), round(width, 3)))
+        offset += width
+    return parts
+
+
+def _facts(run: RunData) -> list[tuple[str, str]]:
+    took = duration(run.elapsed_s * 1000) if run.elapsed_s is not None else ""
+    facts = [
+        ("Seed", run.text("seed")),
+        ("Profile", run.text("profile")),
+        ("Selection", run.text("selection") or "everything"),
+        ("Started", moment(run.started)),
+        ("Took", took),
+        ("State", state_words(run)),
+        ("Run", run.folder),
+        ("Command", run.text("command")),
+    ]
+    return [(name, one_line(clipped(value, 500))) for name, value in facts if value]
+
+
+def _system_line(fingerprint: object) -> str:
+    """The system in one line: whatever of the usual facts the fingerprint holds."""
+    if not isinstance(fingerprint, dict):
+        return ""
+    words = []
+    for key, names in _SUMMARY.items():
+        value = fingerprint.get(key)
+        if isinstance(value, dict):
+            chosen = [value[name] for name in names if name in value] or list(value.values())[:1]
+            value = " ".join(str(one) for one in chosen)
+        if value not in (None, ""):
+            words.append(_SUMMARY_UNITS.get(key, "{}").format(value))
+    return one_line(clipped(" · ".join(words), 300))
+
+
+def _system(run: RunData) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Groups of name and value over everything that run.json says about the system."""
+    groups: dict[str, list[tuple[str, str]]] = {"general": []}
+    for section in ("fingerprint", "versions"):
+        value = run.info.get(section)
+        if not isinstance(value, dict):
+            continue
+        for key, inner in value.items():
+            if section == "versions":
+                groups.setdefault(section, []).extend(_leaves(inner, key))
+            elif isinstance(inner, dict):
+                groups.setdefault(key, []).extend(_leaves(inner, ""))
+            else:
+                groups["general"].extend(_leaves(inner, key))
+    return [(title, pairs) for title, pairs in groups.items() if pairs]
+
+
+def _leaves(value: Any, path: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _leaves(inner, f"{path}.{key}" if path else str(key))
+    else:
+        words = ", ".join(str(v) for v in value) if isinstance(value, list) else str(value)
+        yield path, visible(clipped(words, 2000))

@@ -1,0 +1,60 @@
+"""The reports of a run, as text or as files that are never seen half written."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+from gauntlet_reports.html_report import render_html
+from gauntlet_reports.json_report import render_json
+from gauntlet_reports.junit_report import render_junit
+from gauntlet_reports.ktap_report import render_ktap
+from gauntlet_reports.markdown_report import render_markdown
+from gauntlet_reports.run_data import RunData, load_run
+
+Format = Literal["html", "json", "junit", "ktap", "markdown"]
+
+_RENDERERS: dict[Format, Callable[[RunData], str]] = {
+    "html": render_html,
+    "json": render_json,
+    "junit": render_junit,
+    "ktap": render_ktap,
+    "markdown": render_markdown,
+}
+
+
+def render(run: RunData, fmt: Format) -> str:
+    """One report as text; the same run always gives the same text."""
+    return _RENDERERS[fmt](run)
+
+
+def write_reports(folder: Path) -> None:
+    """Write results.json, junit.xml and index.html into a run folder, each whole or not at all.
+
+    Raises OSError when the folder cannot be written.
+    """
+    run = load_run(folder)
+    reports: tuple[tuple[str, Format], ...] = (
+        ("results.json", "json"),
+        ("junit.xml", "junit"),
+        ("index.html", "html"),
+    )
+    for name, fmt in reports:
+        _write_whole(folder / name, render(run, fmt))
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Replace a file in one step: a reader, or a crash, finds the old one or the new one."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        with temporary.open("x", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
