@@ -14,6 +14,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.markup import escape
 from rich.progress_bar import ProgressBar
+from rich.table import Table
 from rich.text import Text
 
 from gauntlet_harness.cases import Result
@@ -40,6 +41,7 @@ WORDS = {
 }
 _REFRESH_S = 0.2
 _SHOWN_RUNNING = 8
+_BAR_WIDTH = 30
 
 
 class Watcher(Protocol):
@@ -189,8 +191,9 @@ class LiveWatcher:
         lines = [Text(f"  {seconds:5.1f} s  {job.case.name}") for job, seconds in running]
         if len(lines) > _SHOWN_RUNNING:
             lines[_SHOWN_RUNNING:] = [Text(f"  and {len(lines) - _SHOWN_RUNNING} more")]
-        bar = ProgressBar(total=max(counts.total, 1), completed=counts.done)
-        self._live.update(Group(bar, head, verdicts, *lines), refresh=True)
+        top = Table.grid(padding=(0, 2, 0, 0))
+        top.add_row(ProgressBar(max(counts.total, 1), counts.done, width=_BAR_WIDTH), head)
+        self._live.update(Group(top, verdicts, *lines), refresh=True)
 
     def closed(self) -> None:
         """Remove the display; what scrolled by stays."""

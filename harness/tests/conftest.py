@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from gauntlet_harness import cli
 
 HERE = Path(__file__).resolve().parent
 CHECKOUT = HERE.parents[1]
@@ -58,6 +59,28 @@ def gauntlet(environment: dict[str, str], tmp_path: Path) -> Command:
             env={**environment, **variables},
             check=False,
         )
+
+    return run
+
+
+@pytest.fixture
+def quick_gauntlet(
+    root: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Command:
+    """The same as ``gauntlet`` within this process, for what ends before anything is run."""
+
+    def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
+        command = ["harness/gauntlet", *map(str, words)]
+        monkeypatch.setattr(sys, "argv", command)
+        monkeypatch.setattr(cli, "ROOT", root)
+        monkeypatch.setenv("GAUNTLET_NO_SETUP", "1")
+        monkeypatch.chdir(tmp_path)
+        status = cli.main()
+        out, err = capsys.readouterr()
+        return subprocess.CompletedProcess(command, status, out, err)
 
     return run
 
