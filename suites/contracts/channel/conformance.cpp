@@ -1,0 +1,436 @@
+// What every channel promises of its messages, its order, its sizes and its room, call by call.
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+
+#include <numeric>
+#include <set>
+
+#include "base/limits.h"
+#include "cases/case.h"
+#include "contracts/channel/claims.h"
+#include "contracts/channel/judge.h"
+#include "contracts/channel/matchers.h"
+#include "contracts/channel/stage.h"
+
+namespace gauntlet::channel_suite {
+namespace {
+
+using testing::AnyOf;
+
+constexpr auto kLeastShortWait =
+    std::chrono::duration_cast<std::chrono::nanoseconds>(kShortWait - kEarlyWakeTolerance);
+
+std::vector<std::byte> bytes_from(std::initializer_list<int> values) {
+  std::vector<std::byte> bytes;
+  for (const int value : values) bytes.push_back(static_cast<std::byte>(value));
+  return bytes;
+}
+
+std::size_t largest_of(const ChannelClaims& claims, const ChannelOptions& options) {
+  return claims.message_size_is_limit ? options.message_size : claims.largest_message;
+}
+
+/// Sends messages 1, 2, … of the full size until one would block; answers how many fit.
+std::uint32_t fill(Stage& stage, Actor& sender) {
+  // 64 MiB: no default of any system comes near, so more than this is a channel that never fills.
+  const std::uint64_t bound = (std::uint64_t{64} << 20) / stage.options().message_size;
+  std::uint32_t id = 1;
+  for (; id <= bound; ++id) {
+    const Reply reply = sender.send_message(id, stage.options().message_size, kAttempt);
+    if (reply.ok) continue;
+    EXPECT_THAT(reply, FailsWith(Code::would_block)) << "send " << id << " into a full channel";
+    return id - 1;
+  }
+  ADD_FAILURE() << "took " << bound << " messages without a receiver and was never full";
+  return id - 1;
+}
+
+/// Receives messages first … last in this order.
+void expect_messages(Actor& receiver, std::uint32_t first, std::uint32_t last) {
+  for (std::uint32_t id = first; id <= last; ++id) {
+    const Reply reply = receiver.receive_message(kPatient);
+    EXPECT_THAT(reply, BringsMessage(id));
+    if (!reply.ok) return;
+  }
+}
+
+}  // namespace
+
+CHANNEL_CASE(conformance, EmptyTryReceive_WouldBlock) {
+  Stage stage(context);
+  if (!stage.ready()) return;
+  stage.add(Role::sender);
+  Actor& receiver = stage.add(Role::receiver);
+  EXPECT_THAT(receiver.receive(64, kAttempt), FailsWith(Code::would_block));
+  EXPECT_THAT(receiver.receive(64, kAttempt), FailsWith(Code::would_block));
+}
+
+CHANNEL_CASE(conformance, EmptyReceiveWithDeadline_TimesOutNotEarlyAndTakesNothing) {
+  Stage stage(context);
+  if (!stage.ready()) return;
+  Actor& sender = stage.add(Role::sender);
+  Actor& receiver = stage.add(Role::receiver);
+  const Reply reply = receiver.receive(stage.options().message_size, at_most(kShortWait));
+  EXPECT_THAT(reply, FailsWith(Code::timed_out));
+  EXPECT_GE(reply.elapsed, kLeastShortWait) << "the deadline was kept too early";
+  const auto bytes = bytes_from({7});
+  EXPECT_THAT(sender.send(bytes, kPatient), Sends(1));
+  EXPECT_THAT(receiver.receive(stage.options().message_size, kPatient), Brings(bytes));
+}
+
+CHANNEL_CASE(conformance, EmptyReceive_SleepsUntilASendWakesIt) {
+  Stage stage(context);
+  if (!stage.ready()) return;
+  Actor& sender = stage.add(Role::sender);
+  Actor& receiver = stage.add(Role::receiver);
+  receiver.begin({.act = Command::receive_message, .wait = kEndless});
+  ASSERT_TRUE(receiver.asleep()) << "receive from an empty channel does not sleep";
+  EXPECT_THAT(sender.send_message(1, 64, kPatient), Succeeds());
+  EXPECT_THAT(receiver.finish(), BringsMessage(1));
+}
+
+// A waiter that gave up must not swallow the wake-up of the one that still waits.
+CHANNEL_CASE(conformance, AnotherReceiverTimedOut_TheNextSendStillWakesTheSleeper,
+             .applies = many_receivers) {
+  Stage stage(context);
+  if (!stage.ready()) return;
+  Actor& sender = stage.add(Role::sender);
+  Actor& hasty = stage.add(Role::receiver);
+  Actor& steady = stage.add(Role::receiver);
+  steady.begin({.act = Command::receive_message, .wait = kEndless});
+  ASSERT_TRUE(steady.asleep());
+  EXPECT_THAT(hasty.receive_message(at_most(kShortWait)), FailsWith(Code::timed_out));
+  EXPECT_THAT(sender.send_message(1, 64, kPatient), Succeeds());
+  EXPECT_THAT(steady.finish(), BringsMessage(1));
+  EXPECT_THAT(sender.send_message(2, 64, kPatient), Succeeds());
+  EXPECT_THAT(hasty.receive_message(kPatient), BringsMessage(2));
+}
+
+CHANNEL_CASE(conformance, TwoReceiversAsleep_TwoSendsWakeBoth, .applies = many_receivers) {
+  Stage stage(context);
+  if (!stage.ready()) return;
+  Actor& sender = stage.add(Role::sender);
+  Actor& first = stage.add(Role::receiver);
+  Actor& second = stage.add(Role::receiver);
+  for (Actor* receiver : {&first, &second}) {
+    receiver->begin({.act = Command::receive_message, .wait = kPatient});
+    ASSERT_TRUE(receiver->asleep());
+  }
+  EXPECT_THAT(sender.send_message(1, 64, kPatient), Succeeds());
+  EXPECT_THAT(sender.send_message(2, 64, kPatient), Succeeds());
+  const Reply one = first.finish();
+  const Reply two = second.finish();
+  EXPECT_TRUE(one.ok && two.ok) << "first: " << describe(one) << ", second: " << describe(two);
+  EXPECT_EQ(one.passage.id + two.passage.id, 3U) << "messages 1 and 2 each come out once";
+}
+
+CHANNEL_CASE(conformance, MessageOfEverySize_ComesOutWithItsExactBytes, .applies = has_messages) {
+  Stage stage(context);
+  if (!stage.ready()) return;
+  Actor& sender = stage.add(Role::sender);
+  Actor& receiver = stage.add(Role::receiver);
+  const std::size_t largest = stage.options().message_size;
+  for (const std::size_t size :
+       {std::size_t{0}, std::size_t{1}, std::size_t{2}, std::size_t{7}, std::size_t{8},
+        std::size_t{9}, std::size_t{52}, std::size_t{63}, std::size_t{64}, std::size_t{65},
+        std::size_t{255}, std::size_t{256}, largest - 1, largest}) {
+    if (size == 0 && !stage.claims().empty_messages) continue;
+    SCOPED_TRACE(fmt::format("a message of {} bytes", size));
+    const auto bytes = pattern(size, context.seed() + size);
+    EXPECT_THAT(sender.send(bytes, kPatient), Sends(size));
+    EXPECT_THAT(receiver.receive(largest, kPatient), Brings(bytes));
+  }
+  EXPECT_THAT(receiver.receive(largest, kAttempt), FailsWith(Code::would_block));
+}
+
+// Zeros, ones and every byte value: nothing in a message means anything to the channel.
+CHANNEL_CASE(conformance, AnyContent_ComesOutUnchanged) {
+  Stage stage(context);
+  if (!stage.ready()) return;
+  Actor& sender = stage.add(Role::sender);
+  Actor& receiver = stage.add(Role::receiver);
+  const std::size_t size = stage.options().message_size;
+  std::vector<std::vector<std::byte>> contents{
+      std::vector<std::byte>(size, std::byte{0x00}), std::vector<std::byte>(size, std::byte{0xff}),
+      std::vector<std::byte>(size), std::vector<std::byte>(size)};
+  for (std::size_t at = 0; at < size; ++at) {
+    contents[2][at] = static_cast<std::byte>(at);
+    contents[3][at] = static_cast<std::byte>("\r\n\0\x1a\x04"[at % 5]);
+  }
+  for (const auto& content : contents) {
+    EXPECT_THAT(sender.send(content, kPatient), Sends(size));
+    std::vector<std::byte> came;
+    while (came.size() < size) {  // one turn for messages, as many as it takes for bytes
+      const Reply reply = receiver.receive(size - came.size(), kPatient);
+      ASSERT_THAT(reply, Succeeds());
+      ASSERT_GT(reply.size, 0U);
+      came.insert(came.end(), reply.bytes.begin(), reply.bytes.end());
+      if (has_messages(stage.claims())) break;
+    }
+    EXPECT_TRUE(came == content) << "content came out changed";
+  }
+}
+
+CHANNEL_CASE(conformance, TwoSends_StayTwoMessages, .applies = has_messages) {
+  Stage stage(context);
+  if (!stage.ready()) return;
+  Actor& sender = stage.add(Role::sender);
+  Actor& receiver = stage.add(Role::receiver);
+  const auto first = bytes_from({1, 2, 3});
+  const auto second = bytes_from({4, 5});
+  EXPECT_THAT(sender.send(first, kPatient), Sends(3));
+  EXPECT_THAT(sender.send(second, kPatient), Sends(2));
+  EXPECT_THAT(receiver.receive(stage.options().message_size, kPatient), Brings(first));
+  EXPECT_THAT(receiver.receive(stage.options().message_size, kPatient), Brings(second));
+}
+
+CHANNEL_CASE(conformance, Bytes_ComeOutAsTheConcatenationOfTheSends, .applies = has_bytes) {
+  Stage stage(context);
+  if (!stage.ready()) return;
+  Actor& sender = stage.add(Role::sender);
+  Actor& receiver = stage.add(Role::receiver);
+  const auto all = pattern(16 * 1024, context.seed());
+  Random random = context.random();
+  std::size_t sent = 0;
+  std::size_t received = 0;
+  while (received < all.size()) {
+    while (sent < all.size()) {
+      const std::size_t size = std::min<std::size_t>(random.between(1, 5000), all.size() - sent);
+      const Reply reply = sender.send(std::span(all).subspan(sent, size), kAttempt);
+      if (!reply.ok) {
+        ASSERT_THAT(reply, FailsWith(Code::would_block));
+        break;
+      }
+      sent += reply.size;
+    }
+    const Reply reply = receiver.receive(random.between(1, 3000), kPatient);
+    ASSERT_THAT(reply, Succeeds());
+    ASSERT_GT(reply.size, 0U);
+    ASSERT_LE(received + reply.size, sent) << "more came out than went in";
+    ASSERT_TRUE(std::equal(reply.bytes.begin(), reply.bytes.end(), all.begin() + received))
+        << "the bytes from " << received << " on are others than those sent";
+    received += reply.size;
+  }
+  EXPECT_THAT(receiver.receive(64, kAttempt), FailsWith(Code::would_block));
+}
+
+CHANNEL_CASE(conformance, MessagesOfOneSender_ComeOutInTheOrderTheyWereSent,
+             .applies = keeps_order) {
+  Stage stage(context);
+  if (!stage.ready()) return;
+  Actor& sender = stage.add(Role::sender);
+  Actor& receiver = stage.add(Role::receiver);
+  const auto batch = static_cast<std::uint32_t>(stage.options().capacity);
+  // Three times round, so that a ring has wrapped.
+  for (std::uint32_t round = 0; round < 3; ++round) {
+    for (std::uint32_t i = 1; i <= batch; ++i) {
+      const std::uint32_t id = round * batch + i;
+      EXPECT_THAT(sender.send_message(id, kHeaderBytes + id, kPatient), Succeeds());
+    }
+    expect_messages(receiver, round * batch + 1, (round + 1) * batch);
+  }
+}
+
+CHANNEL_CASE(conformance, LargestMessage_FitsAndOneByteMoreIsTooLarge,
+             .applies = [](const ChannelClaims& claims) {
+               return has_messages(claims) &&
+                      (claims.message_size_is_limit || claims.largest_message > 0);
+             }) {
+  const ChannelClaims& claims = context.channel().claims;
+  // The limit itself where it can be had cheaply; where any size may be asked for, 64 KiB.
+  const std::size_t wanted =
+      claims.largest_message > 0 ? std::min<std::size_t>(claims.largest_message, 1 << 20) : 65536;
+  Stage stage(context, options_for(claims, 1, wanted));
+  if (!stage.ready()) return;
+  const std::size_t largest = largest_of(claims, stage.options());
+  Actor& sender = stage.add(Role::sender);
+  Actor& receiver = stage.add(Role::receiver);
+  const auto bytes = pattern(largest + 1, context.seed());
+  EXPECT_THAT(sender.send(bytes, kAttempt), FailsWith(Code::too_large));
+  EXPECT_THAT(receiver.receive(largest, kAttempt), FailsWith(Code::would_block))
+      << "the refused message was sent all the same";
+  const auto fitting = pattern(largest, context.seed());
+  EXPECT_THAT(sender.send(fitting, kPatient), Sends(largest));
+  EXPECT_THAT(receiver.receive(largest, kPatient), Brings(fitting));
+}
+
+CHANNEL_CASE(conformance, BufferUnderTheMessage_IsTooLargeAndTheMessageStays,
+             .applies = [](const ChannelClaims& claims) {
+               return has_messages(claims) && claims.short_buffer_keeps_message;
+             }) {
+  Stage stage(context);
+  if (!stage.ready()) return;
+  Actor& sender = stage.add(Role::sender);
+  Actor& receiver = stage.add(Role::receiver);
+  const std::size_t size = stage.options().message_size;
+  const auto bytes = pattern(size, context.seed());
+  EXPECT_THAT(sender.send(bytes, kPatient), Sends(size));
+  EXPECT_THAT(receiver.receive(size - 1, kAttempt), FailsWith(Code::too_large));
+  EXPECT_THAT(receiver.receive(1, kPatient), FailsWith(Code::too_large));
+  EXPECT_THAT(receiver.receive(size, kPatient), Brings(bytes));
+  EXPECT_THAT(receiver.receive(size, kAttempt), FailsWith(Code::would_block));
+}
+
+// Never a silently cut message: it is reported, and the message behind it is not harmed.
+CHANNEL_CASE(conformance, BufferUnderTheMessage_IsTooLargeAndTheNextIsWhole,
+             .applies = [](const ChannelClaims& claims) {
+               return has_messages(claims) && !claims.short_buffer_keeps_message;
+             }) {
+  Stage stage(context);
+  if (!stage.ready()) return;
+  Actor& sender = stage.add(Role::sender);
+  Actor& receiver = stage.add(Role::receiver);
+  const std::size_t size = stage.options().message_size;
+  const auto cut = pattern(size, 1);
+  const auto next = pattern(size, 2);
+  EXPECT_THAT(sender.send(cut, kPatient), Sends(size));
+  EXPECT_THAT(sender.send(next, kPatient), Sends(size));
+  EXPECT_THAT(receiver.receive(size - 1, kPatient), FailsWith(Code::too_large));
+  const Reply reply = receiver.receive(size, kPatient);
+  context.observed("message_under_short_buffer", reply.bytes == cut ? "stays" : "is lost");
+  EXPECT_THAT(reply, AnyOf(Brings(cut), Brings(next)));
+}
+
+CHANNEL_CASE(conformance, ExactCapacity_SoManyFitAndOneMoreBlocks,
+             .applies = [](const ChannelClaims& claims) {
+               return blocks_when_full(claims) && claims.exact_capacity;
+             }) {
+  for (const std::size_t capacity : {1, 2, 3, 8}) {
+    SCOPED_TRACE(fmt::format("capacity {}", capacity));
+    Stage stage(context, options_for(context.channel().claims, capacity, 256));
+    if (!stage.ready()) return;
+    Actor& sender = stage.add(Role::sender);
+    Actor& receiver = stage.add(Role::receiver);
+    const auto full = static_cast<std::uint32_t>(stage.options().capacity);
+    EXPECT_EQ(fill(stage, sender), full);
+    const Reply late = sender.send_message(99, 64, at_most(kShortWait));
+    EXPECT_THAT(late, FailsWith(Code::timed_out));
+    EXPECT_GE(late.elapsed, kLeastShortWait) << "the deadline was kept too early";
+    EXPECT_THAT(receiver.receive_message(kPatient), BringsMessage(1));
+    EXPECT_THAT(sender.send_message(full + 1, 64, kAttempt), Succeeds());
+    EXPECT_THAT(sender.send_message(99, 64, kAttempt), FailsWith(Code::would_block));
+    expect_messages(receiver, 2, full + 1);
+    EXPECT_THAT(receiver.receive_message(kAttempt), FailsWith(Code::would_block));
+    judge(context, stage.history(), rules_for(context.channel().claims, stage.options(), true));
+  }
+}
+
+CHANNEL_CASE(conformance, CapacityOfTheSystem_IsReachedAndEverythingComesOut,
+             .applies = [](const ChannelClaims& claims) {
+               return blocks_when_full(claims) && !claims.exact_capacity;
+             }) {
+  Stage stage(context, options_for(context.channel().claims, 4, 1024));
+  if (!stage.ready()) return;
+  Actor& sender = stage.add(Role::sender);
+  Actor& receiver = stage.add(Role::receiver);
+  const std::uint32_t full = fill(stage, sender);
+  context.observed("capacity", fmt::format("{} messages of 1024 bytes", full));
+  EXPECT_GE(full, 1U);
+  const Reply late = sender.send_message(99'999, 1024, at_most(kShortWait));
+  EXPECT_THAT(late, FailsWith(Code::timed_out));
+  EXPECT_GE(late.elapsed, kLeastShortWait) << "the deadline was kept too early";
+  expect_messages(receiver, 1, full);
+  EXPECT_THAT(receiver.receive_message(kAttempt), FailsWith(Code::would_block));
+}
+
+CHANNEL_CASE(conformance, FullSend_SleepsUntilAReceiveWakesIt, .applies = blocks_when_full) {
+  Stage stage(context);
+  if (!stage.ready()) return;
+  Actor& sender = stage.add(Role::sender);
+  Actor& receiver = stage.add(Role::receiver);
+  const std::uint32_t full = fill(stage, sender);
+  sender.begin({.act = Command::send_message,
+                .wait = kEndless,
+                .id = full + 1,
+                .size = stage.options().message_size});
+  ASSERT_TRUE(sender.asleep()) << "send into a full channel does not sleep";
+  // One message makes room where messages are counted; elsewhere the system says when.
+  const std::uint32_t taken = stage.claims().exact_capacity ? 1 : full;
+  expect_messages(receiver, 1, taken);
+  EXPECT_THAT(sender.finish(), Succeeds()) << "after " << taken << " of " << full << " came out";
+  expect_messages(receiver, taken + 1, full + 1);
+}
+
+// Whatever a call with a deadline in the past does, it does it wholly or not at all.
+CHANNEL_CASE(conformance, DeadlineInThePast_ActsWhollyOrNotAtAll, .applies = keeps_order) {
+  Stage stage(context);
+  if (!stage.ready()) return;
+  Actor& sender = stage.add(Role::sender);
+  Actor& receiver = stage.add(Role::receiver);
+  EXPECT_THAT(receiver.receive_message(kPast), FailsWith(Code::timed_out));
+  EXPECT_THAT(sender.send_message(1, 64, kPast), AnyOf(Succeeds(), FailsWith(Code::timed_out)));
+  EXPECT_THAT(sender.send_message(2, 64, kPatient), Succeeds());
+  EXPECT_THAT(receiver.receive_message(kPast), AnyOf(Succeeds(), FailsWith(Code::timed_out)));
+  EXPECT_THAT(sender.send_message(3, 64, kPatient), Succeeds());
+  for (int i = 0; i < 4; ++i) {
+    if (!receiver.receive_message(kAttempt).ok) break;
+  }
+  if (stage.claims().exact_capacity) {
+    fill(stage, sender);
+    EXPECT_THAT(sender.send_message(99, 64, kPast), FailsWith(Code::timed_out));
+    while (receiver.receive_message(kAttempt).ok) {
+    }
+  }
+  judge(context, stage.history(), rules_for(stage.claims(), stage.options(), true));
+}
+
+CHANNEL_CASE(conformance, CompetingReceivers_GetEachMessageOnce, .applies = many_receivers) {
+  Stage stage(context);
+  if (!stage.ready()) return;
+  Actor* senders[] = {&stage.add(Role::sender), &stage.add(Role::sender)};
+  Actor* receivers[] = {&stage.add(Role::receiver), &stage.add(Role::receiver),
+                        &stage.add(Role::receiver)};
+  std::multiset<std::uint32_t> came;
+  const std::uint32_t batch = static_cast<std::uint32_t>(stage.options().capacity);
+  std::multiset<std::uint32_t> sent;
+  for (std::uint32_t id = 1; id <= 3 * batch; ++id) {
+    EXPECT_THAT(senders[id % 2]->send_message(id, 64, kPatient), Succeeds());
+    sent.insert(id);
+    if (id % batch != 0) continue;
+    for (std::uint32_t i = 0; i < batch; ++i) {
+      const Reply reply = receivers[i % 3]->receive_message(kPatient);
+      ASSERT_THAT(reply, Succeeds());
+      came.insert(reply.passage.id);
+    }
+  }
+  EXPECT_EQ(came, sent);
+  for (Actor* receiver : receivers) {
+    EXPECT_THAT(receiver->receive_message(kAttempt), FailsWith(Code::would_block));
+  }
+}
+
+// A write of at most the atomic size into a channel that has room for a part of it is refused
+// whole: POSIX.1-2024 write(), O_NONBLOCK and {PIPE_BUF}.
+CHANNEL_CASE(conformance, AtomicSendWithoutEnoughRoom_SendsNothing,
+             .applies = [](const ChannelClaims& claims) {
+               return blocks_when_full(claims) && has_bytes(claims) && claims.atomic_bytes > 1;
+             }) {
+  Stage stage(context);
+  if (!stage.ready()) return;
+  Actor& sender = stage.add(Role::sender);
+  Actor& receiver = stage.add(Role::receiver);
+  const std::size_t atomic = stage.claims().atomic_bytes;
+  std::uint64_t accepted = 0;
+  std::size_t size = atomic;
+  while (accepted < (std::uint64_t{64} << 20)) {
+    const Reply reply = sender.send(pattern(size, accepted), kAttempt);
+    if (reply.ok) {
+      EXPECT_EQ(reply.size, size) << "an atomic send was cut";
+      accepted += reply.size;
+    } else {
+      ASSERT_THAT(reply, FailsWith(Code::would_block));
+      if (size == 1) break;
+      size = size / 2 + 1;
+      if (size == 2) size = 1;
+    }
+  }
+  std::uint64_t came = 0;
+  for (std::uint64_t turn = 0; turn <= accepted; ++turn) {
+    const Reply reply = receiver.receive(atomic, kAttempt);
+    if (!reply.ok) break;
+    came += reply.size;
+  }
+  EXPECT_EQ(came, accepted) << "bytes of refused sends came out, or accepted ones did not";
+}
+
+}  // namespace gauntlet::channel_suite

@@ -1,0 +1,77 @@
+// Quiet is seen: everyone asleep, nothing moving.
+#include "support/quiet.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/limits.h"
+#include "process/watch.h"
+
+namespace gauntlet {
+namespace {
+
+/// Longer than the re-checks of any subject that claims to survive a death: a fifth of it is the
+/// longest that one claims.
+constexpr std::chrono::seconds kQuiet{1};
+constexpr std::chrono::milliseconds kLook{100};
+
+std::vector<std::size_t> running_workers(Crew& crew) {
+  std::vector<std::size_t> running;
+  for (std::size_t worker = 0; worker < crew.size(); ++worker) {
+    if (crew.process(worker).running()) running.push_back(worker);
+  }
+  return running;
+}
+
+std::vector<std::uint64_t> progress_of(const Crew& crew) {
+  std::vector<std::uint64_t> progress;
+  for (std::size_t worker = 0; worker < crew.size(); ++worker) {
+    progress.push_back(crew.progress(worker));
+  }
+  return progress;
+}
+
+bool all_asleep(Crew& crew, const std::vector<std::size_t>& workers) {
+  for (const std::size_t worker : workers) {
+    if (!crew.process(worker).await_asleep(Deadline::after(kLook))) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+bool await_end_or_stuck(CaseContext& context, Crew& crew, std::string_view meaning) {
+  // Never reached by a subject that is stuck, which is seen, nor by one that works: only by one
+  // that runs for ever.
+  const Deadline deadline = Deadline::after(context.info().deadline * 3 / 4);
+  std::vector<std::uint64_t> progress = progress_of(crew);
+  std::optional<Deadline> quiet;
+  while (!deadline.expired()) {
+    const std::vector<std::size_t> running = running_workers(crew);
+    if (running.empty()) return context.join(crew);
+    static_cast<void>(crew.process(running.front()).wait(Deadline::after(kLook)));
+    const std::vector<std::uint64_t> now = progress_of(crew);
+    if (now != progress || !all_asleep(crew, running)) {
+      progress = now;
+      quiet.reset();
+    } else if (!quiet) {
+      quiet = Deadline::after(kQuiet);
+    } else if (quiet->expired() && running == running_workers(crew)) {
+      std::string states;
+      for (const std::size_t worker : running) {
+        states += describe(look_at(crew.process(worker).pid(), false));
+      }
+      ADD_FAILURE_AT(context.info().file.c_str(), context.info().line)
+          << context.info().subject << ": " << meaning << "\n"
+          << states;
+      return false;
+    }
+  }
+  return context.join(crew, Deadline::immediate());
+}
+
+}  // namespace gauntlet

@@ -1,0 +1,17 @@
+// Finds out that workers are stuck by looking at them, not by a time limit.
+#pragma once
+
+#include <string_view>
+
+#include "cases/context.h"
+#include "process/crew.h"
+
+namespace gauntlet {
+
+/// Waits until all workers of the crew have ended. When every one that is left sleeps in a system
+/// call and none has made progress (Worker::step) for longer than any claimed re-check, they are
+/// stuck: the case fails with `meaning`, their states are told, and the answer is false. A worker
+/// that can run is waited for, however slow the machine.
+bool await_end_or_stuck(CaseContext& context, Crew& crew, std::string_view meaning);
+
+}  // namespace gauntlet
