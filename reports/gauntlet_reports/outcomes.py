@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -170,12 +171,25 @@ def state_words(run: RunData) -> str:
     return run.state
 
 
-def repro_command(case: str, seed: int, profile: str = "") -> str:
+def repro_command(case: str, seed: int, profile: str = "", options: Sequence[str] = ()) -> str:
     """The command that repeats one case exactly; the default profile is left out."""
-    words = ["harness/gauntlet", "repro", shlex.quote(case), "--seed", str(seed)]
+    words = ["harness/gauntlet", "repro", case, "--seed", str(seed)]
     if profile and profile != "smoke":
-        words += ["--profile", shlex.quote(profile)]
-    return " ".join(words)
+        words += ["--profile", profile]
+    return shlex.join([*words, *options])
+
+
+def repro_options(run: RunData) -> list[str]:
+    """What the run was told about where its suites are; a repetition must be told the same."""
+    command = run.info.get("command")
+    given = [str(word) for word in command] if isinstance(command, list) else []
+    options = []
+    for place, word in enumerate(given):
+        name, equals, value = word.partition("=")
+        if name in ("--suite", "--preset"):
+            value = value if equals else "".join(given[place + 1 : place + 2])
+            options += [name, value] if value else []
+    return options
 
 
 def repro_of(entry: Entry, run: RunData) -> str:
@@ -183,8 +197,8 @@ def repro_of(entry: Entry, run: RunData) -> str:
     source = entry.result or entry.unfinished
     if source is None:
         return ""
-    profile = entry.result.profile if entry.result else ""
-    return repro_command(entry.case.name, source.seed, profile or run.text("profile"))
+    profile = (entry.result.profile if entry.result else "") or run.text("profile")
+    return repro_command(entry.case.name, source.seed, profile, repro_options(run))
 
 
 def message_of(entry: Entry) -> str:

@@ -7,7 +7,16 @@ from typing import Any
 import msgspec
 
 from gauntlet_reports.groups import NO_SUBJECT
-from gauntlet_reports.outcomes import LOOKS, RED, SEVERITY, Entry, message_of, repro_of
+from gauntlet_reports.outcomes import (
+    LOOKS,
+    RED,
+    SEVERITY,
+    Entry,
+    message_of,
+    repro_command,
+    repro_of,
+    repro_options,
+)
 from gauntlet_reports.run_data import Failure, Result, RunData
 from gauntlet_reports.text import clipped, clipped_head, fair_limit, moment, visible
 
@@ -28,8 +37,9 @@ def page_json(run: RunData, listed: list[Entry]) -> str:
     """JSON that can stand inside a ``<script>`` element whatever the texts contain."""
     tables = _Tables(_sentence_limit(listed))
     limits = _text_limits(listed)
-    usual_profile = run.text("profile")
-    tail = f" --profile {usual_profile}" if usual_profile and usual_profile != "smoke" else ""
+    # What follows name and seed in the command of nearly every case; the others spell theirs out.
+    usual = repro_command("CASE", 0, run.text("profile"), repro_options(run))
+    tail = usual.removeprefix(repro_command("CASE", 0))
     rows = []
     for entry in listed:
         case = entry.case
@@ -52,7 +62,7 @@ def page_json(run: RunData, listed: list[Entry]) -> str:
         "subjects": tables.subjects.values,
         "strings": tables.strings.values,
         "isolations": tables.isolations,
-        "tail": tail,
+        "tail": visible(tail),
         "rows": rows,
     }
     return script_safe(msgspec.json.encode(document).decode())

@@ -1,9 +1,10 @@
-"""The digests for people (Markdown, terminal) and the files: complete, harmless, never half there."""
+"""The digests for people (Markdown, terminal) and the files: complete, harmless, never half."""
 
 from __future__ import annotations
 
 import json
 import os
+import random
 import re
 from pathlib import Path
 
@@ -21,7 +22,14 @@ from gauntlet_reports import (
     totals,
     write_reports,
 )
-from gauntlet_reports.sample_run import NASTY, planned_cases, write_run, write_sample
+from gauntlet_reports.sample_run import (
+    NASTY,
+    ended,
+    planned_cases,
+    run_info,
+    write_run,
+    write_sample,
+)
 
 FORMATS: tuple[Format, ...] = ("html", "json", "junit", "ktap", "markdown")
 
@@ -85,6 +93,23 @@ def test_the_command_repeats_exactly_what_ran() -> None:
         "harness/gauntlet repro PipesRaces.A_B/fifo --seed 7"
     )
     assert repro_command("a b;c", 7, "full").endswith("repro 'a b;c' --seed 7 --profile full")
+
+
+def test_the_command_finds_the_suites_where_the_run_found_them(tmp_path: Path) -> None:
+    command = ["harness/gauntlet", "validate", "--suite", "/opt/their suite", "--preset=asan"]
+    cases = planned_cases()[:3]
+    info = run_info(cases, command=command, profile="full")
+    line = ended(cases[0], "fail", random.Random(1), profile="full", seed=9)
+    run = load_run(write_run(tmp_path, info, [line]))
+    told = (
+        f"repro {cases[0]['name']} --seed 9 --profile full --suite '/opt/their suite' --preset asan"
+    )
+    formats: tuple[Format, ...] = ("json", "junit", "ktap", "markdown")
+    for fmt in formats:
+        assert told in render(run, fmt)
+    assert '"tail":" --profile full --suite \'/opt/their suite\' --preset asan"' in render(
+        run, "html"
+    )
 
 
 def test_write_reports_writes_three_whole_files_and_nothing_else(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""index.html as a document: harmless with any text, small at any size, readable without its script."""
+"""index.html as a document: harmless with any text, small, readable without its script."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading a run folder: what is there counts, what is damaged is told, nothing turns into a pass."""
+"""Reading a run folder: what is there counts, damage is told, nothing turns into a pass."""
 
 from __future__ import annotations
 
