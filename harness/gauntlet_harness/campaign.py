@@ -94,7 +94,9 @@ class Campaign:
                 self._drain(iter(plan.together), plan.workers, guardian)
                 repetition = 1
                 while plan.again and not self._over():
-                    self._drain(iter(plan.again(repetition)), plan.workers, guardian, extra=True)
+                    jobs = plan.again(repetition)
+                    self._watcher.grew(len(jobs))
+                    self._drain(iter(jobs), plan.workers, guardian, extra=True)
                     repetition += 1
             finally:
                 for run in self._running:

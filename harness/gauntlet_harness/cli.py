@@ -312,6 +312,7 @@ def main() -> int:
     """Run the command line; every refusal is one line on stderr and its exit status."""
     try:
         status = app.main(prog_name="harness/gauntlet", standalone_mode=False)
+        sys.stdout.flush()  # Here a reader who has gone away is still ours to handle.
         return status if isinstance(status, int) else STATUS_OK
     except BuildFailedError as error:
         return error.status

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.table import Table
@@ -140,31 +140,32 @@ def _capabilities(root: Path, preset: str) -> list[Finding]:
         answers = [suite.capabilities() for suite in find_suites(root, preset, [])[:1]]
     except GauntletError:
         return [_user_namespaces()]
+    return [finding for answer in answers for finding in _from_suite(answer)]
+
+
+def _from_suite(answer: dict[str, Any]) -> list[Finding]:
+    """Return a line for each thing that is private, is not, or is merely told."""
     findings = []
-    for answer in answers:
-        for name, value in answer.items():
-            findings.append(_capability(name, value))
+    for name, value in answer.items():
+        if name == "private" and isinstance(value, list):
+            findings += [Finding(f"private {word}", "ok", "yes") for word in value]
+        elif name == "shared" and isinstance(value, list):
+            findings += [_shared(entry) for entry in value if isinstance(entry, dict)]
+        elif name == "ptrace":
+            can = value == "yes"
+            remedy = "" if can else "allow ptrace(2): no seccomp filter, kernel.yama.ptrace_scope=1"
+            findings.append(Finding("tracing", "ok" if can else "limited", str(value), remedy))
+        else:
+            findings.append(Finding(name, "told", str(value)))
     return findings
 
 
-def _capability(name: str, value: object) -> Finding:
-    topic = f"private {name}" if name in ("user", "ipc", "mount", "network", "pid") else name
-    if isinstance(value, bool):
-        remedy = "" if value else "run as root, or allow user namespaces"
-        return Finding(topic, "ok" if value else "limited", "yes" if value else "no", remedy)
-    if isinstance(value, dict):
-        for key in ("available", "private", "works", "ok"):
-            if isinstance(value.get(key), bool):
-                rest = ", ".join(str(v) for k, v in value.items() if k != key and v)
-                text = ("yes" if value[key] else "no") + (f": {rest}" if rest else "")
-                return Finding(topic, "ok" if value[key] else "limited", text)
-    if isinstance(value, list):
-        texts = [
-            ": ".join(str(v) for v in item.values()) if isinstance(item, dict) else str(item)
-            for item in value
-        ]
-        return Finding(topic, "told", ", ".join(texts) or "none")
-    return Finding(topic, "told", str(value))
+def _shared(entry: dict[str, Any]) -> Finding:
+    what, why = str(entry.get("what", "?")), str(entry.get("why", ""))
+    if what == "user" and os.geteuid() == 0:
+        return Finding("private user", "told", why or "root needs none")
+    remedy = "run as root, or allow user namespaces (sysctl user.max_user_namespaces)"
+    return Finding(f"private {what}", "limited", why or "no", remedy)
 
 
 def _user_namespaces() -> Finding:

@@ -50,6 +50,9 @@ class Watcher(Protocol):
     def began(self, total: int, jobs: int) -> None:
         """Learn that a run of so many cases begins, so many of them at once."""
 
+    def grew(self, more: int) -> None:
+        """Learn that there are more cases than was said."""
+
     def ended(self, result: Result, job: Job) -> None:
         """Learn that a case has its result."""
 
@@ -127,6 +130,11 @@ class PlainWatcher:
         self._counts = Counts(total, jobs)
         self._print(f"running {total} cases, {jobs} at once")
 
+    def grew(self, more: int) -> None:
+        """Begin the tenths anew: a soak has no end to measure by."""
+        self._counts.total += more
+        self._told = self._counts.done * 10 // self._counts.total
+
     def ended(self, result: Result, job: Job) -> None:
         """Tell a failure at once, anything else in tenths."""
         counts = self._counts
@@ -165,6 +173,10 @@ class LiveWatcher:
         """Start the display."""
         self._counts = Counts(total, jobs)
         self._live.start()
+
+    def grew(self, more: int) -> None:
+        """Lengthen the bar."""
+        self._counts.total += more
 
     def ended(self, result: Result, job: Job) -> None:
         """Count, and let a failure scroll by."""

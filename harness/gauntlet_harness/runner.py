@@ -189,9 +189,10 @@ class CaseRun:
                 self._ended = time.monotonic()
             else:
                 return None
-        if sweep.processes_of(self.scope, self.pid) and now - self._ended < _LINGER_S:
+        left = sweep.processes_of(self.scope, self.pid)
+        if left and now - self._ended < _LINGER_S:
             return None
-        return self._conclude()
+        return self._conclude(left)
 
     def abandon(self) -> None:
         """Kill it without a verdict, as when the user interrupts the run."""
@@ -224,9 +225,13 @@ class CaseRun:
         except BlockingIOError:
             pass
 
-    def _conclude(self) -> Result:
+    def _conclude(self, left: list[sweep.Process]) -> Result:
         assert self._ended is not None
-        leftovers = sweep.sweep_scope(self.scope, self.pid)
+        if left:
+            sweep.kill_processes(self.scope, self.pid)
+        names = sweep.names_of(self.scope)
+        sweep.remove_names(names)
+        leftovers = [*map(str, left), *map(str, names)]
         status = self._process.wait()
         self._read_output()
         end = RunnerEnd(

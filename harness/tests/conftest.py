@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from gauntlet_harness import cli
 
 HERE = Path(__file__).resolve().parent

@@ -302,11 +302,19 @@ def test_report_makes_the_page_again(gauntlet: Command, fake_suite: Path) -> Non
     assert_refused(near, f"did you mean {folder.name}")
 
 
-def test_doctor_tells_words_and_not_only_colours(quick_gauntlet: Command) -> None:
+def test_doctor_tells_words_and_not_only_colours(
+    quick_gauntlet: Command, fake_suite: Path, root: Path
+) -> None:
+    build = root / "build" / "release"
+    build.mkdir(parents=True)
+    (build / "suites.json").write_text(json.dumps({"suites": [str(fake_suite)]}))
     done = quick_gauntlet("doctor")
     assert done.returncode in (0, 3)
     for topic in ("system", "python", "ptrace", "cores", "load", "disk", "limits"):
         assert re.search(rf"^(ok|lacks|limited|-)\s+{topic}: ", done.stdout, re.MULTILINE), topic
+    assert "ok      private ipc: yes" in done.stdout
+    assert "limited private network: clone(CLONE_NEWNET): EPERM -> run as root" in done.stdout
+    assert "ok      tracing: yes" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from gauntlet_harness.cases import Case, result_for
 from gauntlet_harness.errors import UsageError
 from gauntlet_harness.journal import Journal, Start, is_being_written, read_journal

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+
 from gauntlet_harness.cases import Case, Result
 from gauntlet_harness.judge import RunnerEnd, judge
 

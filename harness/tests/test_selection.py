@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from gauntlet_harness.cases import Case
 from gauntlet_harness.errors import UsageError
 from gauntlet_harness.selection import select

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from gauntlet_harness.errors import HarnessError
 from gauntlet_harness.selftest import Step, run_steps, steps
 

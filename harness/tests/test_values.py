@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from gauntlet_harness.campaign import new_scope_maker, ordered
 from gauntlet_harness.cases import Case
 from gauntlet_harness.durations import for_people, parse_budget
