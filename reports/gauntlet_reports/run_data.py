@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -125,11 +126,11 @@ class RunData(msgspec.Struct, kw_only=True):
     notes: list[str] = []
 
     def text(self, *names: str) -> str:
-        """The first of these run.json fields that is there, as one string, else ``""``."""
+        """The first of these run.json fields that is there, else ``""``; a list as a command."""
         for name in names:
             value = self.info.get(name)
             if isinstance(value, list):
-                return " ".join(str(part) for part in value)
+                return shlex.join(str(part) for part in value)
             if value is not None and not isinstance(value, dict):
                 return str(value)
         return ""

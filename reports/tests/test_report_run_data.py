@@ -234,3 +234,11 @@ def test_every_outcome_has_its_own_glyph_and_word() -> None:
 def test_the_sample_names_every_outcome(tmp_path: Path) -> None:
     folder = write_run(tmp_path, run_info(CASES), sample_lines(CASES))
     assert all(totals(load_run(folder)).values())
+
+
+def test_a_command_is_shown_as_it_can_be_typed(tmp_path: Path) -> None:
+    info = run_info([], command=["harness/gauntlet", "validate", "--select", "pipes and races"])
+    run = load_run(write_run(tmp_path, info, []))
+    assert run.text("command") == "harness/gauntlet validate --select 'pipes and races'"
+    assert run.text("selection") == ""
+    assert run.text("nothing", "seed") == "7"
