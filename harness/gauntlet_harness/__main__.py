@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import sys
 
-from gauntlet_harness.cli import main
-
 if __name__ == "__main__":
+    try:
+        from gauntlet_harness.cli import main
+    except ModuleNotFoundError as error:
+        # Only without set-up: the launcher's own environment has what pyproject.toml names.
+        print(
+            f"gauntlet: {sys.executable} has no module {error.name}; let harness/gauntlet set up"
+            " its own environment, or use a python3 that has what pyproject.toml names",
+            file=sys.stderr,
+        )
+        sys.exit(3)
     sys.exit(main())

@@ -102,7 +102,7 @@ def _packages(root: Path) -> list[Finding]:
         return [Finding("packages", "limited", f"could not be checked: {done.stderr.strip()}")]
     if not missing:
         return [Finding("packages", "ok", "everything the build needs is installed")]
-    remedy = f"apt-get install {' '.join(missing)}"
+    remedy = f"harness/gauntlet list installs them, as does apt-get install {' '.join(missing)}"
     return [Finding("packages", "lacks", ", ".join(missing), remedy)]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -179,6 +180,15 @@ def test_no_setup_touches_nothing(
     place.launch("list", *words, **variables)
     assert not (place.root / ".venv").exists()
     assert not (place.root / "build").exists()
+
+
+def test_python_without_the_packages_is_one_line_and_status_3() -> None:
+    command = [sys.executable, "-S", "-m", "gauntlet_harness"]
+    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT / "harness")}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 3
+    assert len(done.stderr.splitlines()) == 1
+    assert "has no module click" in done.stderr
 
 
 def test_build_configures_once_and_is_quiet_when_nothing_is_to_do(place: Place) -> None:
