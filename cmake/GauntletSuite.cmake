@@ -27,8 +27,15 @@ endfunction()
 # of `suites.json`, so that `gauntlet validate` does not run it, and out of ctest.
 function(gauntlet_add_suite executable)
   cmake_parse_arguments(ARG "UNLISTED" "LABEL" "SOURCES;SUBJECTS;METHODS" ${ARGN})
-  add_executable(${executable} ${ARG_SOURCES})
-  target_link_libraries(${executable} PRIVATE gauntlet::suite_main)
+  set(main ${CMAKE_CURRENT_BINARY_DIR}/${executable}_main.cpp)
+  file(
+    CONFIGURE
+    OUTPUT ${main}
+    CONTENT
+      "#include \"cases/suite_main.h\"\n\nint main(int argc, char** argv) { return gauntlet::suite_main(argc, argv); }\n"
+  )
+  add_executable(${executable} ${main} ${ARG_SOURCES})
+  target_link_libraries(${executable} PRIVATE gauntlet::cases)
   target_link_libraries(${executable}
                         PRIVATE $<LINK_LIBRARY:WHOLE_ARCHIVE,gauntlet::contract_suites>)
   foreach(library IN LISTS ARG_SUBJECTS)
