@@ -1,16 +1,12 @@
 // What the others learn when a process closes, ends or arrives, and what outlives it.
-#include <fmt/format.h>
 #include <gmock/gmock.h>
-
-#include <charconv>
 
 #include "base/limits.h"
 #include "cases/case.h"
 #include "contracts/channel/claims.h"
 #include "contracts/channel/matchers.h"
 #include "contracts/channel/stage.h"
-#include "contracts/registry.h"
-#include "process/entry.h"
+#include "contracts/channel/stranger.h"
 
 namespace gauntlet::channel_suite {
 namespace {
@@ -76,41 +72,6 @@ void expect_sender_learns(CaseContext& context, Departure how) {
   EXPECT_THAT(sender.send_message(2, 64, kPatient), FailsWith(Code::peer_gone));
   EXPECT_THAT(sender.send_message(3, 64, kAttempt), FailsWith(Code::peer_gone));
 }
-
-/// Runs `action` on the channel from a process that shares nothing with the host but the system.
-void expect_stranger(CaseContext& context, const std::string& address, const std::string& action,
-                     std::uint32_t id) {
-  const std::vector<std::string> arguments{context.channel().name, address, action,
-                                           std::to_string(id)};
-  Result<Process> stranger = Process::exec("channel_stranger", arguments);
-  ASSERT_TRUE(stranger) << describe(stranger.error());
-  const Result<ExitStatus> end = stranger->wait(Deadline::after(kCallPatience * 2));
-  ASSERT_TRUE(end) << "the stranger that " << action << "s never ended";
-  EXPECT_TRUE(end->clean()) << "a stranger that " << action << "s message " << id
-                            << " after attach(\"" << address << "\"): " << describe(*end)
-                            << " (2: could not attach, 3: the call failed, 4: another message)";
-}
-
-int stranger(std::span<const std::string> arguments) {
-  if (arguments.size() != 4) return 1;
-  const ChannelSubject* subject = registered_subjects().channel(arguments[0]);
-  if (subject == nullptr || subject->attach == nullptr) return 1;
-  const bool sends = arguments[2] == "send";
-  std::uint32_t id = 0;
-  std::from_chars(arguments[3].data(), arguments[3].data() + arguments[3].size(), id);
-  Result<std::unique_ptr<Channel>> channel =
-      subject->attach(arguments[1], sends ? Role::sender : Role::receiver);
-  if (!channel) return 2;
-  // A lane of no recorder is full, which is all that a stranger needs.
-  const history::Recorder recorder = history::Recorder::create(1, 4);
-  MessageLink link(**channel, subject->claims.framing, recorder.lane(0), 64 * 1024);
-  const Passage passage = sends ? link.send(id, 64, Deadline::after(kCallPatience))
-                                : link.receive(Deadline::after(kCallPatience));
-  if (passage.outcome != history::Outcome::ok) return 3;
-  return passage.flawed() || passage.id != id ? 4 : 0;
-}
-
-const RegisterWorkerEntry kStranger("channel_stranger", &stranger);
 
 }  // namespace
 

@@ -278,6 +278,20 @@ Actor& Stage::add(Role role, Traced traced) {
   return actor;
 }
 
+Result<SystemCallKill> Stage::kill_traced(Actor& victim, const Command& command,
+                                          std::uint32_t stop) {
+  victim.begin(command);
+  const std::int64_t at_ns = history::now_ns();
+  const Result<SystemCallKill> killed =
+      kill_at_system_call(victim.process(), stop, Deadline::after(kCallPatience));
+  if (killed && killed->fired) {
+    context_.fault_planned();
+    victim.lost_ = true;
+    deaths_.push_back({.process = static_cast<std::uint32_t>(victim.index_), .at_ns = at_ns});
+  }
+  return killed;
+}
+
 bool Stage::end() {
   if (ended_ || host_ == nullptr) return true;
   ended_ = true;

@@ -15,6 +15,7 @@
 
 #include "cases/context.h"
 #include "contracts/channel/link.h"
+#include "faults/system_call_kill.h"
 #include "history/recorder.h"
 #include "process/crew.h"
 #include "process/shared.h"
@@ -111,6 +112,10 @@ class Stage {
   /// Forks an actor that has opened its end of the channel. A failure fails the case; the actor
   /// then answers nothing.
   Actor& add(Role role, Traced traced = Traced::no);
+  /// Begins `command` in an actor that was added with Traced::yes and kills it at its `stop`-th
+  /// system-call stop inside (faults/system_call_kill.h). A fault is planned only where it fired,
+  /// for the sweep ends with the first stop that is not reached.
+  Result<SystemCallKill> kill_traced(Actor& victim, const Command& command, std::uint32_t stop);
   /// All actors leave, and what was not right is told. Answers true when all was right.
   bool end();
   /// All messages sent and received so far, with the deaths.
