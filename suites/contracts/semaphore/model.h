@@ -2,8 +2,8 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -53,7 +53,7 @@ class SemaphoreModel {
       return claims_.overflow_refused ? Expected::overflow : Expected::undefined;
     }
     ++free_;
-    owner_.reset();
+    owner_ = kNobody;
     return Expected::ok;
   }
 
@@ -67,7 +67,8 @@ class SemaphoreModel {
 
   const SemaphoreClaims& claims_;
   std::int64_t free_;
-  std::optional<std::size_t> owner_;
+  static constexpr std::size_t kNobody = SIZE_MAX;
+  std::size_t owner_ = kNobody;
 };
 
 }  // namespace gauntlet

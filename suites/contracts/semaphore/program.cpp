@@ -22,6 +22,9 @@ using std::chrono::microseconds;
 
 constexpr std::size_t kMostSteps = 6;
 
+/// A program is small: what takes longer to decide is left undecided, and counted.
+constexpr history::SearchLimits kSearch{.steps = 200'000, .memory_bytes = 64 * 1024 * 1024};
+
 SemaphoreStep generate_step(Random& random, const SemaphoreClaims& claims) {
   const std::uint64_t draw = random.below(claims.readable ? 10 : 9);
   if (draw < 3) return {.op = Op::try_acquire};
@@ -97,12 +100,14 @@ history::Verdict check_history(const SemaphoreClaims& claims, std::int64_t initi
   if (claims.owner) {
     history::MutexRules rules;
     rules.owner_died_report = claims.owner_death == OwnerDeath::reported;
+    rules.search = kSearch;
     rules.released_by_death = claims.owner_death == OwnerDeath::units_returned;
     return history::check_mutex(history, rules);
   }
   history::SemaphoreRules rules;
   rules.units_of_dead_returned = claims.owner_death == OwnerDeath::units_returned;
   rules.final_value = final_value;
+  rules.search = kSearch;
   return history::check_semaphore(history, static_cast<std::uint64_t>(initial), rules);
 }
 
