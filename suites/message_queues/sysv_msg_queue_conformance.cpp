@@ -17,16 +17,6 @@ namespace {
 
 using testing::AnyOf;
 
-/// A key that nobody uses now, derived from this process; 0 when none was found.
-key_t unused_key(std::uint32_t seed) {
-  for (std::uint32_t i = 0; i < 1000; ++i) {
-    const auto key =
-        static_cast<key_t>((seed ^ (static_cast<std::uint32_t>(::getpid()) << 16)) + i);
-    if (key != IPC_PRIVATE && ::msgget(key, 0) < 0 && errno == ENOENT) return key;
-  }
-  return 0;
-}
-
 GAUNTLET_CASE(MessageQueuesConformance, Msgget_Private_MakesANewQueueEachTime,
               .clause = "POSIX.1-2024 msgget() DESCRIPTION (IPC_PRIVATE)") {
   const auto one = SysvQueue::create();
@@ -37,39 +27,39 @@ GAUNTLET_CASE(MessageQueuesConformance, Msgget_Private_MakesANewQueueEachTime,
 
 GAUNTLET_CASE(MessageQueuesConformance, Msgget_SameKeyTwice_AnswersTheSameQueue,
               .clause = "POSIX.1-2024 msgget() DESCRIPTION") {
-  const key_t key = unused_key(context.seed());
-  const SysvQueue queue(::msgget(key, IPC_CREAT | IPC_EXCL | 0600));
-  if (queue.id() < 0) return context.not_created(system_error("msgget"));
-  EXPECT_THAT(::msgget(key, 0600), SyscallSucceedsWithValue(queue.id()));
-  EXPECT_THAT(::msgget(key, IPC_CREAT | 0600), SyscallSucceedsWithValue(queue.id()));
+  const auto queue = SysvQueue::create_with_key(context.seed(), 0600);
+  if (!queue) return context.not_created(queue.error());
+  const key_t key = queue->key();
+  EXPECT_THAT(::msgget(key, 0600), SyscallSucceedsWithValue(queue->id()));
+  EXPECT_THAT(::msgget(key, IPC_CREAT | 0600), SyscallSucceedsWithValue(queue->id()));
 }
 
 GAUNTLET_CASE(MessageQueuesConformance, Msgget_ExclusiveAndKeyTaken_FailsWithEexist,
               .clause = "POSIX.1-2024 msgget() ERRORS [EEXIST]") {
-  const key_t key = unused_key(context.seed());
-  const SysvQueue queue(::msgget(key, IPC_CREAT | IPC_EXCL | 0600));
-  if (queue.id() < 0) return context.not_created(system_error("msgget"));
+  const auto queue = SysvQueue::create_with_key(context.seed(), 0600);
+  if (!queue) return context.not_created(queue.error());
+  const key_t key = queue->key();
   EXPECT_THAT(::msgget(key, IPC_CREAT | IPC_EXCL | 0600), SyscallFailsWithErrno(EEXIST));
 }
 
 GAUNTLET_CASE(MessageQueuesConformance, Msgget_UnknownKeyWithoutCreat_FailsWithEnoent,
               .clause = "POSIX.1-2024 msgget() ERRORS [ENOENT]") {
-  const key_t key = unused_key(context.seed());
-  SysvQueue queue(::msgget(key, IPC_CREAT | IPC_EXCL | 0600));
-  if (queue.id() < 0) return context.not_created(system_error("msgget"));
-  queue.remove();
+  auto queue = SysvQueue::create_with_key(context.seed(), 0600);
+  if (!queue) return context.not_created(queue.error());
+  const key_t key = queue->key();
+  queue->remove();
   EXPECT_THAT(::msgget(key, 0600), SyscallFailsWithErrno(ENOENT));
 }
 
 GAUNTLET_CASE(MessageQueuesConformance, Msgget_ModeForbidsIt_FailsWithEacces,
               .clause = "POSIX.1-2024 msgget() ERRORS [EACCES]") {
-  const key_t key = unused_key(context.seed());
-  const SysvQueue queue(::msgget(key, IPC_CREAT | IPC_EXCL | 0400));
-  if (queue.id() < 0) return context.not_created(system_error("msgget"));
+  const auto queue = SysvQueue::create_with_key(context.seed(), 0400);
+  if (!queue) return context.not_created(queue.error());
+  const key_t key = queue->key();
   EXPECT_THAT(call_without_capabilities(context, [&] { return ::msgget(key, 0200); }),
               SyscallFailsWithErrno(EACCES));
   EXPECT_THAT(call_without_capabilities(context, [&] { return ::msgget(key, 0400); }),
-              SyscallSucceedsWithValue(queue.id()));
+              SyscallSucceedsWithValue(queue->id()));
 }
 
 GAUNTLET_CASE(MessageQueuesConformance, Msgget_QueueLimitReached_FailsWithEnospc,

@@ -5,11 +5,13 @@
 #include <sys/msg.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <utility>
 
 #include "base/result.h"
+#include "base/seed.h"
 
 namespace gauntlet {
 
@@ -20,7 +22,7 @@ struct SysvMessage {
   char text[kMost] = {};
 };
 
-/// A queue without a key (IPC_PRIVATE), for whoever knows its id.
+/// A queue, without a key (IPC_PRIVATE) unless made with one.
 class SysvQueue {
  public:
   static Result<SysvQueue> create(int mode = 0600) {
@@ -28,12 +30,23 @@ class SysvQueue {
     if (id < 0) return fail_system("msgget");
     return SysvQueue(id);
   }
-  explicit SysvQueue(int id) : id_(id) {}
-  SysvQueue(SysvQueue&& other) noexcept : id_(std::exchange(other.id_, -1)) {}
+  /// With a key that nobody used, drawn from `seed`.
+  static Result<SysvQueue> create_with_key(std::uint32_t seed, int mode = 0600) {
+    Random random(seed);
+    for (int tries = 0; tries < kMostKeys; ++tries) {
+      const auto key = static_cast<key_t>(random.between(1, INT32_MAX));
+      const int id = ::msgget(key, IPC_CREAT | IPC_EXCL | mode);
+      if (id >= 0) return SysvQueue(id, key);
+      if (errno != EEXIST) break;
+    }
+    return fail_system("msgget");
+  }
+  SysvQueue(SysvQueue&& other) noexcept : id_(std::exchange(other.id_, -1)), key_(other.key_) {}
   SysvQueue& operator=(SysvQueue&&) = delete;
   ~SysvQueue() { remove(); }
 
   int id() const { return id_; }
+  key_t key() const { return key_; }
   /// IPC_RMID; nothing to do for one that the case has removed by other means.
   void remove() {
     if (id_ >= 0) ::msgctl(std::exchange(id_, -1), IPC_RMID, nullptr);
@@ -72,7 +85,10 @@ class SysvQueue {
   }
 
  private:
+  static constexpr int kMostKeys = 100;
+  explicit SysvQueue(int id, key_t key = IPC_PRIVATE) : id_(id), key_(key) {}
   int id_ = -1;
+  key_t key_ = IPC_PRIVATE;
 };
 
 }  // namespace gauntlet

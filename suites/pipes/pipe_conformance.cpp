@@ -44,7 +44,7 @@ GAUNTLET_CASE(PipesConformance, Pipe_WithoutFlags_FirstEndReadsSecondWritesBothB
 
 // pipe() takes the two lowest numbers that are free, as every call that makes a descriptor does.
 GAUNTLET_CASE(PipesConformance, Pipe_WithGapsBelow_TakesTheLowestFreeDescriptors,
-              .clause = "POSIX.1-2024 pipe() DESCRIPTION; 2.6 File Descriptor Allocation") {
+              .clause = "POSIX.1-2024 pipe() DESCRIPTION; File Descriptor Allocation") {
   UniqueFd first(::open("/dev/null", O_RDONLY | O_CLOEXEC));
   UniqueFd second(::open("/dev/null", O_RDONLY | O_CLOEXEC));
   const UniqueFd above(::open("/dev/null", O_RDONLY | O_CLOEXEC));

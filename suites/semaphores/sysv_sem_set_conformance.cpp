@@ -16,16 +16,6 @@ namespace {
 
 using testing::AnyOf;
 
-/// A key that nobody uses now, derived from this process; 0 when none was found.
-key_t unused_key(std::uint32_t seed) {
-  for (std::uint32_t i = 0; i < 1000; ++i) {
-    const auto key =
-        static_cast<key_t>((seed ^ (static_cast<std::uint32_t>(::getpid()) << 16)) + i);
-    if (key != IPC_PRIVATE && ::semget(key, 0, 0) < 0 && errno == ENOENT) return key;
-  }
-  return 0;
-}
-
 GAUNTLET_CASE(SemaphoresConformance, Semget_Private_MakesANewSetEachTime,
               .clause = "POSIX.1-2024 semget() DESCRIPTION (IPC_PRIVATE)") {
   const auto one = SysvSet::create({0});
@@ -36,28 +26,28 @@ GAUNTLET_CASE(SemaphoresConformance, Semget_Private_MakesANewSetEachTime,
 
 GAUNTLET_CASE(SemaphoresConformance, Semget_SameKeyTwice_AnswersTheSameSet,
               .clause = "POSIX.1-2024 semget() DESCRIPTION") {
-  const key_t key = unused_key(context.seed());
-  const SysvSet set(::semget(key, 2, IPC_CREAT | IPC_EXCL | 0600));
-  if (set.id() < 0) return context.not_created(system_error("semget"));
-  EXPECT_THAT(::semget(key, 2, 0600), SyscallSucceedsWithValue(set.id()));
-  EXPECT_THAT(::semget(key, 0, 0600), SyscallSucceedsWithValue(set.id()));
-  EXPECT_THAT(::semget(key, 1, IPC_CREAT | 0600), SyscallSucceedsWithValue(set.id()));
+  const auto set = SysvSet::create_with_key(context.seed(), 2, 0600);
+  if (!set) return context.not_created(set.error());
+  const key_t key = set->key();
+  EXPECT_THAT(::semget(key, 2, 0600), SyscallSucceedsWithValue(set->id()));
+  EXPECT_THAT(::semget(key, 0, 0600), SyscallSucceedsWithValue(set->id()));
+  EXPECT_THAT(::semget(key, 1, IPC_CREAT | 0600), SyscallSucceedsWithValue(set->id()));
 }
 
 GAUNTLET_CASE(SemaphoresConformance, Semget_ExclusiveAndKeyTaken_FailsWithEexist,
               .clause = "POSIX.1-2024 semget() ERRORS [EEXIST]") {
-  const key_t key = unused_key(context.seed());
-  const SysvSet set(::semget(key, 1, IPC_CREAT | IPC_EXCL | 0600));
-  if (set.id() < 0) return context.not_created(system_error("semget"));
+  const auto set = SysvSet::create_with_key(context.seed(), 1, 0600);
+  if (!set) return context.not_created(set.error());
+  const key_t key = set->key();
   EXPECT_THAT(::semget(key, 1, IPC_CREAT | IPC_EXCL | 0600), SyscallFailsWithErrno(EEXIST));
 }
 
 GAUNTLET_CASE(SemaphoresConformance, Semget_UnknownKeyWithoutCreat_FailsWithEnoent,
               .clause = "POSIX.1-2024 semget() ERRORS [ENOENT]") {
-  const key_t key = unused_key(context.seed());
-  SysvSet set(::semget(key, 1, IPC_CREAT | IPC_EXCL | 0600));
-  if (set.id() < 0) return context.not_created(system_error("semget"));
-  set.remove();
+  auto set = SysvSet::create_with_key(context.seed(), 1, 0600);
+  if (!set) return context.not_created(set.error());
+  const key_t key = set->key();
+  set->remove();
   EXPECT_THAT(::semget(key, 1, 0600), SyscallFailsWithErrno(ENOENT));
 }
 
@@ -66,9 +56,9 @@ GAUNTLET_CASE(SemaphoresConformance, Semget_CountOutOfRange_FailsWithEinval,
               .clause = "POSIX.1-2024 semget() ERRORS [EINVAL]; semget(2) SEMMSL") {
   const auto most = system_number("/proc/sys/kernel/sem", 0);
   if (!most) return context.unsupported("/proc/sys/kernel/sem", "nothing to read");
-  const key_t key = unused_key(context.seed());
-  const SysvSet set(::semget(key, 2, IPC_CREAT | IPC_EXCL | 0600));
-  if (set.id() < 0) return context.not_created(system_error("semget"));
+  const auto set = SysvSet::create_with_key(context.seed(), 2, 0600);
+  if (!set) return context.not_created(set.error());
+  const key_t key = set->key();
   EXPECT_THAT(::semget(key, 3, 0600), SyscallFailsWithErrno(EINVAL));
   EXPECT_THAT(::semget(IPC_PRIVATE, 0, IPC_CREAT | 0600), SyscallFailsWithErrno(EINVAL));
   EXPECT_THAT(::semget(IPC_PRIVATE, -1, IPC_CREAT | 0600), SyscallFailsWithErrno(EINVAL));
@@ -78,13 +68,13 @@ GAUNTLET_CASE(SemaphoresConformance, Semget_CountOutOfRange_FailsWithEinval,
 
 GAUNTLET_CASE(SemaphoresConformance, Semget_ModeForbidsIt_FailsWithEacces,
               .clause = "POSIX.1-2024 semget() ERRORS [EACCES]") {
-  const key_t key = unused_key(context.seed());
-  const SysvSet set(::semget(key, 1, IPC_CREAT | IPC_EXCL | 0400));
-  if (set.id() < 0) return context.not_created(system_error("semget"));
+  const auto set = SysvSet::create_with_key(context.seed(), 1, 0400);
+  if (!set) return context.not_created(set.error());
+  const key_t key = set->key();
   EXPECT_THAT(call_without_capabilities(context, [&] { return ::semget(key, 1, 0200); }),
               SyscallFailsWithErrno(EACCES));
   EXPECT_THAT(call_without_capabilities(context, [&] { return ::semget(key, 1, 0400); }),
-              SyscallSucceedsWithValue(set.id()));
+              SyscallSucceedsWithValue(set->id()));
 }
 
 // SEMMNI sets exist already; and, apart from that, SEMMNS semaphores.
@@ -110,9 +100,9 @@ GAUNTLET_CASE(SemaphoresConformance, Semget_SetOrSemaphoreLimitReached_FailsWith
 GAUNTLET_CASE(SemaphoresConformance, Semget_NewSet_HasTheFactsOfAFreshOne,
               .clause = "POSIX.1-2024 semget() DESCRIPTION (the data structure is initialized)") {
   const std::time_t before = std::time(nullptr);
-  const SysvSet set(::semget(IPC_PRIVATE, 3, IPC_CREAT | 0640));
-  if (set.id() < 0) return context.not_created(system_error("semget"));
-  const auto status = set.status();
+  const auto set = SysvSet::create_raw(3, 0640);
+  if (!set) return context.not_created(set.error());
+  const auto status = set->status();
   ASSERT_TRUE(status.has_value()) << describe(status.error());
   EXPECT_EQ(status->sem_nsems, 3u);
   EXPECT_EQ(status->sem_otime, 0);
@@ -120,7 +110,7 @@ GAUNTLET_CASE(SemaphoresConformance, Semget_NewSet_HasTheFactsOfAFreshOne,
   EXPECT_EQ(status->sem_perm.cuid, ::geteuid());
   EXPECT_EQ(status->sem_perm.mode & 0777, 0640);
   // semget(2): POSIX leaves the first values open, Linux makes them zero.
-  context.observed("first_value_of_a_new_semaphore", std::to_string(set.value()));
+  context.observed("first_value_of_a_new_semaphore", std::to_string(set->value()));
 }
 
 // What SETVAL and SETALL write, GETVAL and GETALL read.

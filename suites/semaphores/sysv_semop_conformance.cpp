@@ -113,11 +113,11 @@ GAUNTLET_CASE(SemaphoresConformance, Semop_AboveSemvmx_FailsWithErangeAndChanges
 
 GAUNTLET_CASE(SemaphoresConformance, Semop_ModeForbidsIt_FailsWithEacces,
               .clause = "POSIX.1-2024 semop() ERRORS [EACCES]") {
-  const SysvSet set(::semget(IPC_PRIVATE, 1, IPC_CREAT | 0400));
-  if (set.id() < 0) return context.not_created(system_error("semget"));
+  const auto set = SysvSet::create_raw(1, 0400);
+  if (!set) return context.not_created(set.error());
   EXPECT_THAT(call_without_capabilities(context,
                                         [&] {
-                                          return set.operate({{0, 1, 0}});
+                                          return set->operate({{0, 1, 0}});
                                         }),
               SyscallFailsWithErrno(EACCES));
 }

@@ -4,11 +4,13 @@
 #include <sys/ipc.h>
 #include <sys/sem.h>
 
+#include <cstdint>
 #include <initializer_list>
 #include <utility>
 #include <vector>
 
 #include "base/result.h"
+#include "base/seed.h"
 
 namespace gauntlet {
 
@@ -20,7 +22,7 @@ union SemctlArgument {
   seminfo* limits;
 };
 
-/// A set without a key (IPC_PRIVATE), for whoever knows its id.
+/// A set, without a key (IPC_PRIVATE) unless made with one.
 class SysvSet {
  public:
   static Result<SysvSet> create(std::initializer_list<unsigned short> values, int mode = 0600) {
@@ -30,12 +32,29 @@ class SysvSet {
     if (set.set_all(values) != 0) return fail_system("semctl");
     return set;
   }
-  explicit SysvSet(int id) : id_(id) {}
-  SysvSet(SysvSet&& other) noexcept : id_(std::exchange(other.id_, -1)) {}
+  /// Without values, as semget() leaves it; also for modes that forbid giving it some.
+  static Result<SysvSet> create_raw(int count, int mode) {
+    const int id = ::semget(IPC_PRIVATE, count, IPC_CREAT | mode);
+    if (id < 0) return fail_system("semget");
+    return SysvSet(id);
+  }
+  /// With a key that nobody used, drawn from `seed`, and without values.
+  static Result<SysvSet> create_with_key(std::uint32_t seed, int count, int mode = 0600) {
+    Random random(seed);
+    for (int tries = 0; tries < kMostKeys; ++tries) {
+      const auto key = static_cast<key_t>(random.between(1, INT32_MAX));
+      const int id = ::semget(key, count, IPC_CREAT | IPC_EXCL | mode);
+      if (id >= 0) return SysvSet(id, key);
+      if (errno != EEXIST) break;
+    }
+    return fail_system("semget");
+  }
+  SysvSet(SysvSet&& other) noexcept : id_(std::exchange(other.id_, -1)), key_(other.key_) {}
   SysvSet& operator=(SysvSet&&) = delete;
   ~SysvSet() { remove(); }
 
   int id() const { return id_; }
+  key_t key() const { return key_; }
   void remove() {
     if (id_ >= 0) ::semctl(std::exchange(id_, -1), 0, IPC_RMID);
   }
@@ -66,7 +85,10 @@ class SysvSet {
   }
 
  private:
+  static constexpr int kMostKeys = 100;
+  explicit SysvSet(int id, key_t key = IPC_PRIVATE) : id_(id), key_(key) {}
   int id_ = -1;
+  key_t key_ = IPC_PRIVATE;
 };
 
 /// The limits of the system (IPC_INFO), such as SEMVMX and SEMOPM.
