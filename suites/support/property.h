@@ -20,8 +20,8 @@ namespace gauntlet {
 
 /// How much a property is tried.
 struct PropertyAmount {
-  std::uint64_t tests = 50;   ///< examples that must hold
-  std::uint64_t size = 50;    ///< rapidcheck's size of the last of them; the first has size 0
+  std::uint64_t tests = 50;  ///< examples that must hold
+  std::uint64_t size = 50;   ///< rapidcheck's size of the last of them; the first has size 0
   /// No example is tried for the sake of shrinking when so much time has gone since the first that
   /// failed: one that gets stuck costs seconds, and a larger example now beats a smaller one never.
   std::chrono::milliseconds shrinking{1500};

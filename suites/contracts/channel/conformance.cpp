@@ -30,19 +30,23 @@ std::size_t largest_of(const ChannelClaims& claims, const ChannelOptions& option
   return claims.message_size_is_limit ? options.message_size : claims.largest_message;
 }
 
-/// Sends messages 1, 2, … of the full size until one would block; answers how many fit.
-std::uint32_t fill(Stage& stage, Actor& sender) {
+/// Ids of messages that are refused: the checker wants every id to be sent once.
+constexpr std::uint32_t kRefused = 900'000;
+
+/// Sends messages `first`, `first` + 1, … of the full size until one would block; answers how many
+/// fit.
+std::uint32_t fill(Stage& stage, Actor& sender, std::uint32_t first = 1) {
   // 64 MiB: no default of any system comes near, so more than this is a channel that never fills.
   const std::uint64_t bound = (std::uint64_t{64} << 20) / stage.options().message_size;
-  std::uint32_t id = 1;
-  for (; id <= bound; ++id) {
-    const Reply reply = sender.send_message(id, stage.options().message_size, kAttempt);
+  std::uint32_t fit = 0;
+  for (; fit < bound; ++fit) {
+    const Reply reply = sender.send_message(first + fit, stage.options().message_size, kAttempt);
     if (reply.ok) continue;
-    EXPECT_THAT(reply, FailsWith(Code::would_block)) << "send " << id << " into a full channel";
-    return id - 1;
+    EXPECT_THAT(reply, FailsWith(Code::would_block)) << "send " << fit + 1 << " in a row";
+    return fit;
   }
   ADD_FAILURE() << "took " << bound << " messages without a receiver and was never full";
-  return id - 1;
+  return fit;
 }
 
 /// Receives messages first … last in this order.
@@ -61,8 +65,9 @@ CHANNEL_CASE(conformance, EmptyTryReceive_WouldBlock) {
   if (!stage.ready()) return;
   stage.add(Role::sender);
   Actor& receiver = stage.add(Role::receiver);
-  EXPECT_THAT(receiver.receive(64, kAttempt), FailsWith(Code::would_block));
-  EXPECT_THAT(receiver.receive(64, kAttempt), FailsWith(Code::would_block));
+  const std::size_t buffer = stage.options().message_size;
+  EXPECT_THAT(receiver.receive(buffer, kAttempt), FailsWith(Code::would_block));
+  EXPECT_THAT(receiver.receive(buffer, kAttempt), FailsWith(Code::would_block));
 }
 
 CHANNEL_CASE(conformance, EmptyReceiveWithDeadline_TimesOutNotEarlyAndTakesNothing) {
@@ -231,11 +236,11 @@ CHANNEL_CASE(conformance, MessagesOfOneSender_ComeOutInTheOrderTheyWereSent,
   }
 }
 
-CHANNEL_CASE(conformance, LargestMessage_FitsAndOneByteMoreIsTooLarge,
-             .applies = [](const ChannelClaims& claims) {
-               return has_messages(claims) &&
-                      (claims.message_size_is_limit || claims.largest_message > 0);
-             }) {
+CHANNEL_CASE(
+    conformance, LargestMessage_FitsAndOneByteMoreIsTooLarge,
+    .applies = [](const ChannelClaims& claims) {
+      return has_messages(claims) && (claims.message_size_is_limit || claims.largest_message > 0);
+    }) {
   const ChannelClaims& claims = context.channel().claims;
   // The limit itself where it can be had cheaply; where any size may be asked for, 64 KiB.
   const std::size_t wanted =
@@ -254,10 +259,11 @@ CHANNEL_CASE(conformance, LargestMessage_FitsAndOneByteMoreIsTooLarge,
   EXPECT_THAT(receiver.receive(largest, kPatient), Brings(fitting));
 }
 
-CHANNEL_CASE(conformance, BufferUnderTheMessage_IsTooLargeAndTheMessageStays,
-             .applies = [](const ChannelClaims& claims) {
-               return has_messages(claims) && claims.short_buffer_keeps_message;
-             }) {
+CHANNEL_CASE(
+    conformance, BufferUnderTheMessage_IsTooLargeAndTheMessageStays,
+    .applies = [](const ChannelClaims& claims) {
+      return has_messages(claims) && claims.short_buffer_keeps_message;
+    }) {
   Stage stage(context);
   if (!stage.ready()) return;
   Actor& sender = stage.add(Role::sender);
@@ -272,10 +278,11 @@ CHANNEL_CASE(conformance, BufferUnderTheMessage_IsTooLargeAndTheMessageStays,
 }
 
 // Never a silently cut message: it is reported, and the message behind it is not harmed.
-CHANNEL_CASE(conformance, BufferUnderTheMessage_IsTooLargeAndTheNextIsWhole,
-             .applies = [](const ChannelClaims& claims) {
-               return has_messages(claims) && !claims.short_buffer_keeps_message;
-             }) {
+CHANNEL_CASE(
+    conformance, BufferUnderTheMessage_IsTooLargeAndTheNextIsWhole,
+    .applies = [](const ChannelClaims& claims) {
+      return has_messages(claims) && !claims.short_buffer_keeps_message;
+    }) {
   Stage stage(context);
   if (!stage.ready()) return;
   Actor& sender = stage.add(Role::sender);
@@ -291,10 +298,11 @@ CHANNEL_CASE(conformance, BufferUnderTheMessage_IsTooLargeAndTheNextIsWhole,
   EXPECT_THAT(reply, AnyOf(Brings(cut), Brings(next)));
 }
 
-CHANNEL_CASE(conformance, ExactCapacity_SoManyFitAndOneMoreBlocks,
-             .applies = [](const ChannelClaims& claims) {
-               return blocks_when_full(claims) && claims.exact_capacity;
-             }) {
+CHANNEL_CASE(
+    conformance, ExactCapacity_SoManyFitAndOneMoreBlocks,
+    .applies = [](const ChannelClaims& claims) {
+      return blocks_when_full(claims) && claims.exact_capacity;
+    }) {
   for (const std::size_t capacity : {1, 2, 3, 8}) {
     SCOPED_TRACE(fmt::format("capacity {}", capacity));
     Stage stage(context, options_for(context.channel().claims, capacity, 256));
@@ -302,23 +310,26 @@ CHANNEL_CASE(conformance, ExactCapacity_SoManyFitAndOneMoreBlocks,
     Actor& sender = stage.add(Role::sender);
     Actor& receiver = stage.add(Role::receiver);
     const auto full = static_cast<std::uint32_t>(stage.options().capacity);
-    EXPECT_EQ(fill(stage, sender), full);
-    const Reply late = sender.send_message(99, 64, at_most(kShortWait));
+    ASSERT_EQ(fill(stage, sender), full) << "messages that fit into the channel";
+    const Reply late = sender.send_message(kRefused, 64, at_most(kShortWait));
     EXPECT_THAT(late, FailsWith(Code::timed_out));
     EXPECT_GE(late.elapsed, kLeastShortWait) << "the deadline was kept too early";
     EXPECT_THAT(receiver.receive_message(kPatient), BringsMessage(1));
-    EXPECT_THAT(sender.send_message(full + 1, 64, kAttempt), Succeeds());
-    EXPECT_THAT(sender.send_message(99, 64, kAttempt), FailsWith(Code::would_block));
-    expect_messages(receiver, 2, full + 1);
+    // fill() was refused with full + 1.
+    EXPECT_THAT(sender.send_message(full + 2, 64, kAttempt), Succeeds());
+    EXPECT_THAT(sender.send_message(kRefused + 1, 64, kAttempt), FailsWith(Code::would_block));
+    expect_messages(receiver, 2, full);
+    EXPECT_THAT(receiver.receive_message(kPatient), BringsMessage(full + 2));
     EXPECT_THAT(receiver.receive_message(kAttempt), FailsWith(Code::would_block));
     judge(context, stage.history(), rules_for(context.channel().claims, stage.options(), true));
   }
 }
 
-CHANNEL_CASE(conformance, CapacityOfTheSystem_IsReachedAndEverythingComesOut,
-             .applies = [](const ChannelClaims& claims) {
-               return blocks_when_full(claims) && !claims.exact_capacity;
-             }) {
+CHANNEL_CASE(
+    conformance, CapacityOfTheSystem_IsReachedAndEverythingComesOut,
+    .applies = [](const ChannelClaims& claims) {
+      return blocks_when_full(claims) && !claims.exact_capacity;
+    }) {
   Stage stage(context, options_for(context.channel().claims, 4, 1024));
   if (!stage.ready()) return;
   Actor& sender = stage.add(Role::sender);
@@ -326,7 +337,7 @@ CHANNEL_CASE(conformance, CapacityOfTheSystem_IsReachedAndEverythingComesOut,
   const std::uint32_t full = fill(stage, sender);
   context.observed("capacity", fmt::format("{} messages of 1024 bytes", full));
   EXPECT_GE(full, 1U);
-  const Reply late = sender.send_message(99'999, 1024, at_most(kShortWait));
+  const Reply late = sender.send_message(kRefused, 1024, at_most(kShortWait));
   EXPECT_THAT(late, FailsWith(Code::timed_out));
   EXPECT_GE(late.elapsed, kLeastShortWait) << "the deadline was kept too early";
   expect_messages(receiver, 1, full);
@@ -341,14 +352,15 @@ CHANNEL_CASE(conformance, FullSend_SleepsUntilAReceiveWakesIt, .applies = blocks
   const std::uint32_t full = fill(stage, sender);
   sender.begin({.act = Command::send_message,
                 .wait = kEndless,
-                .id = full + 1,
+                .id = full + 2,
                 .size = stage.options().message_size});
   ASSERT_TRUE(sender.asleep()) << "send into a full channel does not sleep";
   // One message makes room where messages are counted; elsewhere the system says when.
   const std::uint32_t taken = stage.claims().exact_capacity ? 1 : full;
   expect_messages(receiver, 1, taken);
   EXPECT_THAT(sender.finish(), Succeeds()) << "after " << taken << " of " << full << " came out";
-  expect_messages(receiver, taken + 1, full + 1);
+  expect_messages(receiver, taken + 1, full);
+  EXPECT_THAT(receiver.receive_message(kPatient), BringsMessage(full + 2));
 }
 
 // Whatever a call with a deadline in the past does, it does it wholly or not at all.
@@ -366,8 +378,8 @@ CHANNEL_CASE(conformance, DeadlineInThePast_ActsWhollyOrNotAtAll, .applies = kee
     if (!receiver.receive_message(kAttempt).ok) break;
   }
   if (stage.claims().exact_capacity) {
-    fill(stage, sender);
-    EXPECT_THAT(sender.send_message(99, 64, kPast), FailsWith(Code::timed_out));
+    fill(stage, sender, 10);
+    EXPECT_THAT(sender.send_message(kRefused, 64, kPast), FailsWith(Code::timed_out));
     while (receiver.receive_message(kAttempt).ok) {
     }
   }
@@ -401,27 +413,30 @@ CHANNEL_CASE(conformance, CompetingReceivers_GetEachMessageOnce, .applies = many
 
 // A write of at most the atomic size into a channel that has room for a part of it is refused
 // whole: POSIX.1-2024 write(), O_NONBLOCK and {PIPE_BUF}.
-CHANNEL_CASE(conformance, AtomicSendWithoutEnoughRoom_SendsNothing,
-             .applies = [](const ChannelClaims& claims) {
-               return blocks_when_full(claims) && has_bytes(claims) && claims.atomic_bytes > 1;
-             }) {
+CHANNEL_CASE(
+    conformance, AtomicSendWithoutEnoughRoom_SendsNothing,
+    .applies = [](const ChannelClaims& claims) {
+      return blocks_when_full(claims) && has_bytes(claims) && claims.atomic_bytes > 1;
+    }) {
   Stage stage(context);
   if (!stage.ready()) return;
   Actor& sender = stage.add(Role::sender);
   Actor& receiver = stage.add(Role::receiver);
   const std::size_t atomic = stage.claims().atomic_bytes;
+  // Any sizes until one does not fit, then smaller ones into what is left.
+  Random random = context.random();
   std::uint64_t accepted = 0;
-  std::size_t size = atomic;
+  std::size_t most = atomic;
   while (accepted < (std::uint64_t{64} << 20)) {
+    const std::size_t size = random.between(most / 2 + 1, most);
     const Reply reply = sender.send(pattern(size, accepted), kAttempt);
     if (reply.ok) {
       EXPECT_EQ(reply.size, size) << "an atomic send was cut";
       accepted += reply.size;
     } else {
       ASSERT_THAT(reply, FailsWith(Code::would_block));
-      if (size == 1) break;
-      size = size / 2 + 1;
-      if (size == 2) size = 1;
+      if (most == 1) break;
+      most /= 2;
     }
   }
   std::uint64_t came = 0;

@@ -11,7 +11,6 @@
 namespace gauntlet::channel_suite {
 namespace {
 
-
 enum class Departure : std::uint8_t { closes, exits };
 
 void depart(Actor& actor, Departure how) {
@@ -95,10 +94,10 @@ CHANNEL_CASE(conformance, LastSenderExits_SleepingReceiverIsWokenByTheEnd, .appl
   EXPECT_THAT(receiver.finish(), FailsWith(Code::end_of_stream));
 }
 
-CHANNEL_CASE(conformance, OneOfTwoSendersCloses_IsNotTheEnd,
-             .applies = [](const ChannelClaims& claims) {
-               return tells_end(claims) && claims.senders == Multiplicity::many;
-             }) {
+CHANNEL_CASE(
+    conformance, OneOfTwoSendersCloses_IsNotTheEnd, .applies = [](const ChannelClaims& claims) {
+      return tells_end(claims) && claims.senders == Multiplicity::many;
+    }) {
   Stage stage(context);
   if (!stage.ready()) return;
   Actor& receiver = stage.add(Role::receiver);
@@ -157,10 +156,11 @@ CHANNEL_CASE(conformance, CallsAfterOwnClose_AnswerClosed) {
   EXPECT_THAT(receiver.receive_message(kAttempt), FailsWith(Code::closed));
 }
 
-CHANNEL_CASE(conformance, SenderExits_ItsMessagesAreReceivedByOneWhoComesLater,
-             .applies = [](const ChannelClaims& claims) {
-               return keeps_order(claims) && claims.messages_outlive_sender;
-             }) {
+CHANNEL_CASE(
+    conformance, SenderExits_ItsMessagesAreReceivedByOneWhoComesLater,
+    .applies = [](const ChannelClaims& claims) {
+      return keeps_order(claims) && claims.messages_outlive_sender;
+    }) {
   Stage stage(context);
   if (!stage.ready()) return;
   Actor& sender = stage.add(Role::sender);
@@ -188,10 +188,11 @@ CHANNEL_CASE(conformance, StrangerAttachesByName_SendsAndReceives, .applies = is
   expect_stranger(context, address, "receive", 3);
 }
 
-CHANNEL_CASE(conformance, EveryUserGone_KernelKeepsTheMessagesForAStranger,
-             .applies = [](const ChannelClaims& claims) {
-               return is_named(claims) && claims.persistence != Persistence::process;
-             }) {
+CHANNEL_CASE(
+    conformance, EveryUserGone_KernelKeepsTheMessagesForAStranger,
+    .applies = [](const ChannelClaims& claims) {
+      return is_named(claims) && claims.persistence != Persistence::process;
+    }) {
   Stage stage(context);
   if (!stage.ready()) return;
   const std::string address = stage.host().address();

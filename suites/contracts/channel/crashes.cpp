@@ -83,7 +83,8 @@ enum class Circumstance : std::uint8_t { empty, some, receiver_asleep, sender_as
 
 constexpr std::string_view word(Circumstance circumstance) {
   constexpr std::string_view kWords[] = {"the channel empty", "a message in the channel",
-                                         "a receiver asleep", "a sender asleep before the full channel"};
+                                         "a receiver asleep",
+                                         "a sender asleep before the full channel"};
   return kWords[static_cast<std::size_t>(circumstance)];
 }
 
@@ -101,7 +102,7 @@ class KillAtSystemCall {
   }
 
   bool run(std::uint32_t stop) {
-    Stage stage(context_, options_for(context_.channel().claims, 2, 512));
+    Stage stage(context_, options_for(context_.channel().claims, 4, 512));
     if (!stage.ready()) return false;
     Actor& sender = stage.add(Role::sender);
     Actor& receiver = stage.add(Role::receiver);
@@ -171,8 +172,8 @@ class KillAtSystemCall {
     } else {
       EXPECT_THAT(sender.send_message(10'002, 128, kPatient), Succeeds());
     }
-    EXPECT_THAT(receiver.receive_message(kAttempt), testing::AnyOf(Succeeds(),
-                                                                   FailsWith(Code::would_block)));
+    EXPECT_THAT(receiver.receive_message(kAttempt),
+                testing::AnyOf(Succeeds(), FailsWith(Code::would_block)));
   }
 
   CaseContext& context_;
@@ -213,7 +214,8 @@ void kill_in_mid_traffic(CaseContext& context, Role victim_role) {
     Traffic traffic(stage, options, random.fork(7));
     const std::size_t victim = sender_dies ? traffic.add_sender(true) : traffic.add_receiver();
     if (!traffic.start()) return;
-    traffic.kill_at(victim, sender_dies ? random.between(1, 60) : random.between(1, 10));
+    // Sender 0 says how far the traffic is when a receiver dies.
+    traffic.kill_at(victim, sender_dies ? victim : 0, random.between(1, options.messages));
     if (sender_dies) {
       traffic.add_sender();
     } else {
@@ -270,30 +272,34 @@ CHANNEL_CASE(crashes, ReceiverKilledBetweenCalls_HarmsNobody, .applies = keeps_o
 
 // Before and after each system call of one send: a lock that is held, a slot that is claimed and a
 // wake-up that is due all lie between two of them.
-CHANNEL_CASE(crashes, SenderKilledAtEachSystemCall_NothingIsTornLostOrStuck,
-             .applies = [](const ChannelClaims& claims) {
-               return sender_may_die(claims) && senders_for(claims, 512, 2) == 2;
-             },
-             .needs = {Need::ptrace}) {
+CHANNEL_CASE(
+    crashes, SenderKilledAtEachSystemCall_NothingIsTornLostOrStuck,
+    .applies =
+        [](const ChannelClaims& claims) {
+          return sender_may_die(claims) && senders_for(claims, 512, 2) == 2;
+        },
+    .needs = {Need::ptrace}) {
   sweep(context, {.act = Command::send_message, .wait = {}, .id = 7777, .size = 512},
         {Circumstance::empty, Circumstance::some, Circumstance::receiver_asleep});
 }
 
-CHANNEL_CASE(crashes, ReceiverKilledAtEachSystemCall_NothingIsTornDoubledOrStuck,
-             .applies = [](const ChannelClaims& claims) {
-               return receiver_may_die(claims) && many_receivers(claims) &&
-                      blocks_when_full(claims);
-             },
-             .needs = {Need::ptrace}) {
+CHANNEL_CASE(
+    crashes, ReceiverKilledAtEachSystemCall_NothingIsTornDoubledOrStuck,
+    .applies =
+        [](const ChannelClaims& claims) {
+          return receiver_may_die(claims) && many_receivers(claims) && blocks_when_full(claims);
+        },
+    .needs = {Need::ptrace}) {
   sweep(context, {.act = Command::receive_message},
         {Circumstance::some, Circumstance::sender_asleep});
 }
 
 // A sleeper that dies must not take the wake-up, the message or the room with it.
-CHANNEL_CASE(crashes, ReceiverKilledAsleep_TheNextMessageGoesToAnother,
-             .applies = [](const ChannelClaims& claims) {
-               return receiver_may_die(claims) && many_receivers(claims);
-             }) {
+CHANNEL_CASE(
+    crashes, ReceiverKilledAsleep_TheNextMessageGoesToAnother,
+    .applies = [](const ChannelClaims& claims) {
+      return receiver_may_die(claims) && many_receivers(claims);
+    }) {
   Stage stage(context);
   if (!stage.ready()) return;
   Actor& sender = stage.add(Role::sender);
@@ -310,11 +316,11 @@ CHANNEL_CASE(crashes, ReceiverKilledAsleep_TheNextMessageGoesToAnother,
   if (stage.end()) judge_stage(stage, "a receiver was killed in its sleep");
 }
 
-CHANNEL_CASE(crashes, SenderKilledAsleep_TheRoomIsThereForOthers,
-             .applies = [](const ChannelClaims& claims) {
-               return sender_may_die(claims) && blocks_when_full(claims) &&
-                      senders_for(claims, 512, 2) == 2;
-             }) {
+CHANNEL_CASE(
+    crashes, SenderKilledAsleep_TheRoomIsThereForOthers,
+    .applies = [](const ChannelClaims& claims) {
+      return sender_may_die(claims) && blocks_when_full(claims) && senders_for(claims, 512, 2) == 2;
+    }) {
   Stage stage(context, options_for(context.channel().claims, 2, 512));
   if (!stage.ready()) return;
   Actor& survivor = stage.add(Role::sender);
@@ -331,10 +337,11 @@ CHANNEL_CASE(crashes, SenderKilledAsleep_TheRoomIsThereForOthers,
   if (stage.end()) judge_stage(stage, "a sender was killed in its sleep");
 }
 
-CHANNEL_CASE(crashes, LastSenderKilled_ReceiverGetsTheRestThenTheEnd,
-             .applies = [](const ChannelClaims& claims) {
-               return keeps_order(claims) && claims.senders_gone == PeerLoss::end_of_stream;
-             }) {
+CHANNEL_CASE(
+    crashes, LastSenderKilled_ReceiverGetsTheRestThenTheEnd,
+    .applies = [](const ChannelClaims& claims) {
+      return keeps_order(claims) && claims.senders_gone == PeerLoss::end_of_stream;
+    }) {
   Stage stage(context);
   if (!stage.ready()) return;
   Actor& receiver = stage.add(Role::receiver);
@@ -348,10 +355,10 @@ CHANNEL_CASE(crashes, LastSenderKilled_ReceiverGetsTheRestThenTheEnd,
   EXPECT_THAT(receiver.receive_message(kPatient), FailsWith(Code::end_of_stream));
 }
 
-CHANNEL_CASE(crashes, LastReceiverKilled_SleepingSenderIsTold,
-             .applies = [](const ChannelClaims& claims) {
-               return blocks_when_full(claims) && claims.receivers_gone == PeerLoss::error;
-             }) {
+CHANNEL_CASE(
+    crashes, LastReceiverKilled_SleepingSenderIsTold, .applies = [](const ChannelClaims& claims) {
+      return blocks_when_full(claims) && claims.receivers_gone == PeerLoss::error;
+    }) {
   Stage stage(context);
   if (!stage.ready()) return;
   Actor& victim = stage.add(Role::receiver);
@@ -371,10 +378,11 @@ CHANNEL_CASE(crashes, SenderKilledInMidTraffic_TheOthersLoseNothingAndGoOn,
   kill_in_mid_traffic(context, Role::sender);
 }
 
-CHANNEL_CASE(crashes, ReceiverKilledInMidTraffic_TheOthersLoseAtMostItsMessage,
-             .applies = [](const ChannelClaims& claims) {
-               return receiver_may_die(claims) && many_receivers(claims);
-             }) {
+CHANNEL_CASE(
+    crashes, ReceiverKilledInMidTraffic_TheOthersLoseAtMostItsMessage,
+    .applies = [](const ChannelClaims& claims) {
+      return receiver_may_die(claims) && many_receivers(claims);
+    }) {
   kill_in_mid_traffic(context, Role::receiver);
 }
 

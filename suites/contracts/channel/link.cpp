@@ -45,8 +45,7 @@ Outcome outcome_of(Code code) {
   }
 }
 
-MessageLink::MessageLink(Channel& channel, Framing framing, history::Lane lane,
-                         std::size_t largest)
+MessageLink::MessageLink(Channel& channel, Framing framing, history::Lane lane, std::size_t largest)
     : channel_(channel), framing_(framing), lane_(lane), out_(largest), in_(largest) {}
 
 Passage MessageLink::send(std::uint32_t id, std::size_t size, Deadline deadline) {
@@ -54,8 +53,8 @@ Passage MessageLink::send(std::uint32_t id, std::size_t size, Deadline deadline)
   write_message(bytes, id);
   const history::Token token = lane_.invoke(Op::send, id, size);
   const Result<std::size_t> sent = send_all(bytes, deadline);
-  Passage passage{.outcome = Outcome::ok, .error = {}, .id = id,
-                  .size = static_cast<std::uint32_t>(size)};
+  Passage passage{
+      .outcome = Outcome::ok, .error = {}, .id = id, .size = static_cast<std::uint32_t>(size)};
   if (!sent) {
     passage.error = sent.error();
     passage.outcome = outcome_of(sent.error().code);

@@ -30,8 +30,8 @@ Wait at_most(std::chrono::nanoseconds limit);
 /// What a call on messages came to.
 struct Passage {
   history::Outcome outcome = history::Outcome::unknown;
-  Error error;             ///< when outcome is not ok
-  std::uint32_t id = 0;    ///< what was received
+  Error error;           ///< when outcome is not ok
+  std::uint32_t id = 0;  ///< what was received
   std::uint32_t size = 0;
   Sentence flaw{};  ///< not empty: something came that nobody sent so
   bool flawed() const { return flaw[0] != '\0'; }

@@ -29,7 +29,9 @@ std::uint64_t check_of(std::uint32_t id, std::uint32_t size) {
 }
 
 /// The eight bytes of the body that begin at 8 * word.
-std::uint64_t body_word(std::uint64_t tag, std::size_t word) { return mix(tag + word * 0x10001ULL); }
+std::uint64_t body_word(std::uint64_t tag, std::size_t word) {
+  return mix(tag + word * 0x10001ULL);
+}
 
 void write_body(std::span<std::byte> body, std::uint64_t tag) {
   for (std::size_t at = 0; at < body.size(); at += 8) {
@@ -71,7 +73,7 @@ void write_message(std::span<std::byte> into, std::uint32_t id) {
 Reading read_header(std::span<const std::byte> bytes) {
   Reading reading;
   if (bytes.size() < kHeaderBytes) {
-    reading.flaw = sentence(fmt::format("{} bytes came, less than a header", bytes.size()));
+    reading.flaw = sentence(fmt::format("torn: {} bytes came, less than a header", bytes.size()));
     return reading;
   }
   Header header{};
@@ -80,8 +82,8 @@ Reading read_header(std::span<const std::byte> bytes) {
   reading.size = header.size;
   reading.whole = header.size >= kHeaderBytes && header.check == check_of(header.id, header.size);
   if (!reading.whole) {
-    reading.flaw = sentence(fmt::format("a torn header: id {}, size {}, check {:016x}", header.id,
-                                        header.size, header.check));
+    reading.flaw = sentence(fmt::format("torn: a header with id {}, size {}, check {:016x}",
+                                        header.id, header.size, header.check));
   }
   return reading;
 }
@@ -91,15 +93,15 @@ Reading read_message(std::span<const std::byte> bytes) {
   if (!reading.whole) return reading;
   reading.whole = false;
   if (reading.size != bytes.size()) {
-    reading.flaw = sentence(fmt::format("message {} has {} bytes, {} came", reading.id,
+    reading.flaw = sentence(fmt::format("torn: message {} has {} bytes, {} came", reading.id,
                                         reading.size, bytes.size()));
     return reading;
   }
   const std::span<const std::byte> body = bytes.subspan(kHeaderBytes);
   const std::size_t wrong = first_wrong(body, check_of(reading.id, reading.size));
   if (wrong != body.size()) {
-    reading.flaw = sentence(fmt::format("message {} of {} bytes is torn at byte {}", reading.id,
-                                        reading.size, kHeaderBytes + wrong));
+    reading.flaw = sentence(fmt::format("torn: message {} of {} bytes is another from byte {} on",
+                                        reading.id, reading.size, kHeaderBytes + wrong));
     return reading;
   }
   reading.whole = true;

@@ -24,7 +24,7 @@ struct Reading {
   bool whole = false;
   std::uint32_t id = 0;
   std::uint32_t size = 0;  ///< as the message itself says
-  Sentence flaw{};         ///< "message 3 of 512 bytes is torn at byte 96", empty when whole
+  Sentence flaw{};         ///< "torn: message 3 of 512 bytes is …", empty when whole
 };
 
 /// Reads a message that must be exactly `bytes`.

@@ -34,8 +34,8 @@ Balance balance_of(const Program& program) {
 Wait hasty(Random& random, const Shape& shape) {
   const std::uint64_t both = shape.tries_in_ten + shape.briefs_in_ten;
   if (random.below(std::max<std::uint64_t>(both, 1)) < shape.tries_in_ten) return kAttempt;
-  return at_most(std::chrono::nanoseconds(
-      random.between(1'000, static_cast<std::uint64_t>(shape.brief_ns))));
+  return at_most(
+      std::chrono::nanoseconds(random.between(1'000, static_cast<std::uint64_t>(shape.brief_ns))));
 }
 
 Step draw_send(Random& random, const Shape& shape, Wait wait) {
@@ -86,17 +86,20 @@ void number(Program& program, std::uint32_t first_id) {
 /// can bear.
 void draw_insisting(Random& random, const Shape& shape, Program& program) {
   const Step receive{.act = Step::receive, .wait = kPatient, .id = 0, .size = 0};
-  const std::size_t most = std::max<std::size_t>(
-      1, std::min(shape.senders, shape.receivers * 2) * shape.most_calls);
-  const std::size_t sends = random.between(1, most);
-  const std::size_t slack = random.below(std::min(sends, shape.capacity) + 1);
+  const bool drained = random.below(10) < shape.drained_in_ten;
+  const std::size_t most =
+      drained ? shape.capacity
+              : std::max<std::size_t>(
+                    1, std::min(shape.senders, shape.receivers * 2) * shape.most_calls);
+  const std::size_t sends = random.between(drained ? (most + 1) / 2 : 1, most);
+  const std::size_t slack = drained ? sends : random.below(std::min(sends, shape.capacity) + 1);
   for (std::size_t i = 0; i < sends; ++i) {
     append_to_any(random, program, Role::sender, shape, draw_send(random, shape, kPatient));
   }
   for (std::size_t i = 0; i < sends - slack; ++i) {
     append_to_any(random, program, Role::receiver, shape, receive);
   }
-  for (std::size_t i = random.below(slack + 1); i > 0; --i) {
+  for (std::size_t i = drained ? 0 : random.below(slack + 1); i > 0; --i) {
     Step& step = append_to_any(random, program, Role::receiver, shape, receive);
     step.wait = hasty(random, shape);
   }
@@ -143,9 +146,8 @@ Program draw_program(Random& random, const Shape& shape, std::uint32_t first_id)
   Program program;
   const auto add = [&](std::size_t count, Role role) {
     for (std::size_t i = 0; i < count; ++i) {
-      program.lanes.push_back({.role = role,
-                               .pauses = static_cast<std::uint32_t>(random.below(300)),
-                               .steps = {}});
+      program.lanes.push_back(
+          {.role = role, .pauses = static_cast<std::uint32_t>(random.below(100)), .steps = {}});
     }
   };
   add(shape.senders, Role::sender);
@@ -196,9 +198,8 @@ std::vector<Program> smaller(const Program& program, std::size_t capacity) {
       }
     }
   }
-  std::stable_sort(candidates.begin(), candidates.end(), [](const Program& a, const Program& b) {
-    return a.calls() < b.calls();
-  });
+  std::stable_sort(candidates.begin(), candidates.end(),
+                   [](const Program& a, const Program& b) { return a.calls() < b.calls(); });
   return candidates;
 }
 

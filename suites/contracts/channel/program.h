@@ -36,16 +36,19 @@ struct Program {
 
 /// What the programs of one batch have in common, drawn once for a channel.
 struct Shape {
-  std::size_t senders = 2;    ///< lanes that only send, patiently
-  std::size_t receivers = 1;  ///< lanes that only receive
-  std::size_t mixed = 0;      ///< lanes that do both, and never wait for long
-  std::size_t capacity = 2;   ///< room that calls with patience may count on
-  std::size_t most_calls = 6; ///< a lane
+  std::size_t senders = 2;     ///< lanes that only send, patiently
+  std::size_t receivers = 1;   ///< lanes that only receive
+  std::size_t mixed = 0;       ///< lanes that do both, and never wait for long
+  std::size_t capacity = 2;    ///< room that calls with patience may count on
+  std::size_t most_calls = 6;  ///< a lane
   std::size_t message_size = 512;
   /// Of ten calls so many do not insist: a try, or a deadline of at most `brief_ns`.
   std::uint32_t tries_in_ten = 3;
   std::uint32_t briefs_in_ten = 2;
   std::int64_t brief_ns = 300'000;
+  /// Of ten programs so many receive nothing by themselves: all that fits is sent, and comes out
+  /// when the round is drained, so that the senders have the CPUs for themselves.
+  std::uint32_t drained_in_ten = 1;
 };
 
 /// True when no call with patience can be left waiting by a channel that keeps its promises:

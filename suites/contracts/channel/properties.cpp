@@ -22,14 +22,15 @@ struct Deed {
 };
 
 std::ostream& operator<<(std::ostream& out, const Deed& deed) {
-  return out << fmt::format("actor {} {}{}", deed.actor,
-                            deed.sends ? fmt::format("sends {} bytes", kHeaderBytes + deed.size)
-                                       : "receives",
-                            deed.waits ? ", waiting" : "");
+  return out << fmt::format(
+             "actor {} {}{}", deed.actor,
+             deed.sends ? fmt::format("sends {} bytes", kHeaderBytes + deed.size) : "receives",
+             deed.waits ? ", waiting" : "");
 }
 
 rc::Gen<std::vector<Deed>> deeds(const ChannelClaims& claims, std::size_t message_size) {
-  const int actors = senders_for(claims, message_size, 2) == 2 && receivers_for(claims, 2) == 2 ? 3 : 2;
+  const int actors =
+      senders_for(claims, message_size, 2) == 2 && receivers_for(claims, 2) == 2 ? 3 : 2;
   const auto deed = rc::gen::map(
       rc::gen::tuple(rc::gen::inRange(0, actors), rc::gen::arbitrary<bool>(),
                      rc::gen::inRange(0, 12),
@@ -132,9 +133,8 @@ CHANNEL_CASE(properties, AnySequenceOfCalls_AgreesWithAQueue, .applies = keeps_o
                                          (deed.sends ? model.full() : model.empty()) ? 1 : 20'000))
                                    : kAttempt;
       Actor& actor = *actors[deed.actor];
-      const Reply reply = deed.sends
-                              ? actor.send_message(++id, kHeaderBytes + deed.size, wait)
-                              : actor.receive_message(wait);
+      const Reply reply = deed.sends ? actor.send_message(++id, kHeaderBytes + deed.size, wait)
+                                     : actor.receive_message(wait);
       const std::string wrong = disagreement(deed, reply, model, id);
       if (!wrong.empty()) RC_FAIL(fmt::format("call {}: {}", at + 1, wrong));
     }
@@ -188,15 +188,16 @@ CHANNEL_CASE(properties, AnyPortions_AsMuchComesOutAsWentIn, .applies = keeps_or
 }
 
 // However the senders take turns, what one of them sent keeps its order.
-CHANNEL_CASE(properties, AnyInterleavingOfSenders_EachKeepsItsOrder,
-             .applies = [](const ChannelClaims& claims) {
-               return keeps_order(claims) && many_senders(claims);
-             }) {
+CHANNEL_CASE(
+    properties, AnyInterleavingOfSenders_EachKeepsItsOrder,
+    .applies = [](const ChannelClaims& claims) {
+      return keeps_order(claims) && many_senders(claims);
+    }) {
   const ChannelClaims& claims = context.channel().claims;
   check_property(context, {.tests = context.amount(15, 150, 1500), .size = 40}, [&] {
     const ChannelOptions options = options_for(claims, 8, 256);
-    const auto turns = *rc::gen::container<std::vector<int>>(rc::gen::inRange(0, 3))
-                            .as("who sends next");
+    const auto turns =
+        *rc::gen::container<std::vector<int>>(rc::gen::inRange(0, 3)).as("who sends next");
     const auto batch = *rc::gen::inRange<std::size_t>(1, options.capacity + 1).as("batch");
     Stage stage(context, options);
     if (!stage.ready()) return;

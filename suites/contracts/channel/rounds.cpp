@@ -2,6 +2,7 @@
 #include "contracts/channel/rounds.h"
 
 #include <fmt/format.h>
+#include <sched.h>
 
 #include <algorithm>
 #include <atomic>
@@ -21,13 +22,19 @@ constexpr std::size_t kMostLanes = 16;
 constexpr std::size_t kMostRounds = 4096;
 constexpr std::size_t kMostFlaws = 16;
 
-/// Turns of an empty loop before a waiting worker sleeps: about 20 us, a little less than a wake-up
-/// takes, so that workers that wait for each other start within a fraction of a microsecond.
-constexpr int kSpinTurns = 2000;
+/// Turns of an empty loop before a worker sleeps that waits for the others: some microseconds. Most
+/// of them wait for somebody who needs their CPU.
+constexpr int kSpinTurns = 200;
 
-/// Nobody has moved for so long, and everybody who is in a call sleeps: the program is stuck. A
-/// sleeper that re-checks by itself does so more often than this.
-constexpr std::chrono::milliseconds kStillness{700};
+/// How long workers that are awake wait for those that are not yet, so that they begin within a
+/// fraction of a microsecond of each other: several times what a wake-up takes. Where there are
+/// more of them than CPUs they cannot all be running, and go soon.
+constexpr std::int64_t kLongMeetingNs = 1'000'000;
+constexpr std::int64_t kShortMeetingNs = 5'000;
+
+/// Nobody has moved for so long, and everybody sleeps: the program is stuck, for nobody is left to
+/// wake anybody. Sleepers that look again by themselves do so several times in this.
+constexpr std::chrono::milliseconds kStillness{400};
 
 struct Flaw {
   std::uint32_t round;
@@ -35,9 +42,10 @@ struct Flaw {
 };
 
 struct Board {
-  FutexWord round{0};      ///< the round that may start, counted from 1
-  FutexWord finished{0};   ///< lanes done with their program, over all rounds
-  FutexWord drained{0};    ///< rounds that are over
+  FutexWord round{0};                   ///< the round that may start, counted from 1
+  FutexWord finished{0};                ///< lanes done with their program, over all rounds
+  FutexWord drained{0};                 ///< rounds that are over
+  std::atomic<std::uint32_t> ready{0};  ///< lanes that have begun a round with calls, over all
   std::atomic<std::uint32_t> moves{0};
   std::atomic<std::uint32_t> flaw_count{0};
   std::atomic<bool> in_call[kMostLanes];
@@ -69,11 +77,41 @@ void raise_by(FutexWord& word, std::uint32_t by) {
   futex_wake_all(word);
 }
 
+/// Waits awake until `ready` is `everybody`, or for as long as it is worth.
+void meet(std::atomic<std::uint32_t>& ready, std::uint32_t everybody, std::int64_t longest_ns) {
+  ready.fetch_add(1, std::memory_order_acq_rel);
+  const std::int64_t enough = monotonic_ns() + longest_ns;
+  while (ready.load(std::memory_order_acquire) < everybody && monotonic_ns() < enough) relax();
+}
+
+/// The CPUs that this process may use, each with a set of its own.
+std::vector<cpu_set_t> single_cpus() {
+  cpu_set_t allowed;
+  CPU_ZERO(&allowed);
+  std::vector<cpu_set_t> cpus;
+  if (::sched_getaffinity(0, sizeof allowed, &allowed) != 0) return cpus;
+  for (std::size_t cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+    if (!CPU_ISSET(cpu, &allowed)) continue;
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(cpu, &one);
+    cpus.push_back(one);
+  }
+  return cpus;
+}
+
+/// Lanes that make calls in a program.
+std::uint32_t active_lanes(const Program& program) {
+  return static_cast<std::uint32_t>(
+      std::count_if(program.lanes.begin(), program.lanes.end(),
+                    [](const LaneProgram& lane) { return !lane.steps.empty(); }));
+}
+
 /// One worker's part: its lane of every program.
 class Runner {
  public:
-  Runner(Board& board, MessageLink& link, std::uint32_t lane) :
-      board_(board), link_(link), lane_(lane) {}
+  Runner(Board& board, MessageLink& link, std::uint32_t lane)
+      : board_(board), link_(link), lane_(lane) {}
 
   /// False: something so wrong came that the stream cannot be read on.
   void run(const LaneProgram& program, std::uint32_t round) {
@@ -96,7 +134,8 @@ class Runner {
       note(passage, "receive", round);
     }
     flaw(round, fmt::format("more than {} messages came out of a channel into which no more than "
-                            "that were sent", most));
+                            "that were sent",
+                            most));
   }
 
  private:
@@ -163,10 +202,13 @@ class RoundsOnOneChannel {
     }
     raise_by(board_->round, 1);
     const std::string stuck = watch();
-    const bool over = stuck.empty() && !anybody_ended();
-    const Crew::End end =
-        crew_.join(Deadline::after(over ? kCallPatience : std::chrono::seconds(0)));
-    collect(batch, stuck, stuck.empty() && !end.clean ? end.summary() : "");
+    const std::string died = stuck.empty() ? dead() : "";
+    if (!stuck.empty() || !died.empty()) {
+      // Where they are is known: killed here, they are not looked at again by join().
+      for (std::size_t lane = 0; lane < lanes_; ++lane) crew_.kill(lane);
+    }
+    const Crew::End end = crew_.join(Deadline::after(kCallPatience));
+    collect(batch, stuck, died.empty() && !end.clean ? end.summary() : died);
     return batch;
   }
 
@@ -185,10 +227,20 @@ class RoundsOnOneChannel {
                      std::max<std::size_t>(options_.message_size, 4096));
     Runner runner(*board_, link, static_cast<std::uint32_t>(lane));
     worker.await_start();
+    // Woken together, two processes are often put on the CPU of the one who wakes them, and then
+    // never run at the same time. Where a CPU cannot be had, the scheduler decides.
+    const std::vector<cpu_set_t> cpus = single_cpus();
+    if (!cpus.empty()) ::sched_setaffinity(0, sizeof(cpu_set_t), &cpus[lane % cpus.size()]);
+    std::uint32_t everybody = 0;
     for (std::uint32_t round = 1; round <= programs_.size(); ++round) {
       const Program& program = programs_[round - 1];
+      const std::uint32_t active = active_lanes(program);
+      everybody += active;
       await_at_least(board_->round, round);
-      runner.run(program.lanes[lane], round);
+      if (!program.lanes[lane].steps.empty()) {
+        meet(board_->ready, everybody, active <= cpus.size() ? kLongMeetingNs : kShortMeetingNs);
+        runner.run(program.lanes[lane], round);
+      }
       if (round == programs_.size()) worker.step();
       if (lane != conductor_) {
         raise_by(board_->finished, 1);
@@ -219,7 +271,7 @@ class RoundsOnOneChannel {
         patience = Deadline::after(kCallPatience);
         continue;
       }
-      if (anybody_ended()) return {};
+      if (!dead().empty()) return {};
       if (patience.expired()) return "nothing moved for a long time, and not everybody sleeps";
       if (!still.expired()) continue;
       const std::string stuck = sleepers();
@@ -227,21 +279,27 @@ class RoundsOnOneChannel {
     }
   }
 
-  /// A worker that is gone before its last program was done: the others wait for it in vain.
-  bool anybody_ended() {
+  /// Who is gone before its last program was done, so that the others wait in vain; empty when
+  /// nobody is.
+  std::string dead() {
     for (std::size_t lane = 0; lane < lanes_; ++lane) {
-      if (!crew_.process(lane).running() && crew_.progress(lane) == 0) return true;
+      if (crew_.process(lane).running() || crew_.progress(lane) > 0) continue;
+      const Result<ExitStatus> status = crew_.process(lane).wait(Deadline::after(kCallPatience));
+      return fmt::format("p{} ended in the middle: {}", lane,
+                         status ? describe(*status) : describe(status.error()));
     }
-    return false;
+    return {};
   }
 
-  /// Everybody in a call, when all of them sleep; empty when one of them may still go on.
+  /// Everybody in a call, when all workers sleep, there or at the line to the next round; empty
+  /// when one of them may still go on. One that has the CPU taken from it between two calls does
+  /// not sleep.
   std::string sleepers() {
     std::string text;
     const std::uint32_t moves = board_->moves.load();
     for (std::size_t lane = 0; lane < lanes_; ++lane) {
-      if (!board_->in_call[lane].load()) continue;
       if (!crew_.process(lane).await_asleep(Deadline::after(std::chrono::seconds(2)))) return {};
+      if (!board_->in_call[lane].load()) continue;
       text += fmt::format("{}p{}", text.empty() ? "" : ", ", lane);
     }
     if (moves != board_->moves.load()) return {};
@@ -251,8 +309,8 @@ class RoundsOnOneChannel {
   void collect(Batch& batch, const std::string& stuck, const std::string& died) {
     const history::History all = recorder_.collect();
     const std::size_t over = board_->drained.load();
-    const std::size_t count = std::min(over + (stuck.empty() && died.empty() ? 0 : 1),
-                                       programs_.size());
+    const std::size_t count =
+        std::min(over + (stuck.empty() && died.empty() ? 0 : 1), programs_.size());
     batch.rounds.resize(count);
     for (Round& round : batch.rounds) round.history.cut = all.cut;
     std::size_t round = 0;
@@ -300,13 +358,13 @@ history::Verdict verdict_of(const ChannelClaims& claims, const ChannelOptions& o
   if (!round.died.empty()) return history::Verdict::broken(round.died, open);
   // A drain ends the round only when nobody is stuck in it.
   const bool drained = round.stuck.empty();
-  const history::Verdict verdict =
-      check(round.history, rules_for(claims, options, drained));
+  const history::Verdict verdict = check(round.history, rules_for(claims, options, drained));
   if (verdict.kind == history::Verdict::violation) return verdict;
   if (!round.stuck.empty()) {
     return history::Verdict::broken(
-        round.stuck + " still inside the call and asleep, although there are enough messages and "
-                      "room for everybody: a lost wake-up, message or slot",
+        round.stuck +
+            " still inside the call and asleep, although there are enough messages and "
+            "room for everybody: a lost wake-up, message or slot",
         open);
   }
   return verdict;

@@ -25,9 +25,9 @@ struct Round {
 /// What a batch of programs came to. Programs after one that got stuck or died have no round.
 struct Batch {
   std::vector<Round> rounds;
-  Error not_created;       ///< when `created` is false
+  Error not_created;  ///< when `created` is false
   bool created = true;
-  std::string broken;      ///< the machine failed: no process, no memory
+  std::string broken;  ///< the machine failed: no process, no memory
 };
 
 /// All programs must have the same lanes with the same roles. The workers are forked once and go

@@ -60,9 +60,7 @@ std::size_t room_for(const ChannelClaims& claims, const ChannelOptions& options)
 }  // namespace
 
 Actor::Actor(Stage& stage, std::size_t largest)
-    : stage_(stage),
-      mailbox_owner_(std::make_unique<Shared<Mailbox>>()),
-      data_(largest) {
+    : stage_(stage), mailbox_owner_(std::make_unique<Shared<Mailbox>>()), data_(largest) {
   mailbox_ = mailbox_owner_.get();
 }
 
@@ -253,8 +251,7 @@ Stage::Stage(CaseContext& context, const ChannelOptions& options)
 Stage::~Stage() { end(); }
 
 Actor& Stage::add(Role role, Traced traced) {
-  actors_.push_back(
-      std::unique_ptr<Actor>(new Actor(*this, room_for(claims(), options_))));
+  actors_.push_back(std::unique_ptr<Actor>(new Actor(*this, room_for(claims(), options_))));
   Actor& actor = *actors_.back();
   Actor::Mailbox& mailbox = **actor.mailbox_;
   const std::size_t index = actors_.size() - 1;

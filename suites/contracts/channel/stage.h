@@ -30,8 +30,8 @@ ChannelOptions options_for(const ChannelClaims& claims, std::size_t capacity = 4
 struct Reply {
   bool answered = false;  ///< false: the actor died, or was still in the call after its patience
   bool ok = false;
-  Error error;            ///< when not ok
-  std::size_t size = 0;   ///< what send or receive answered
+  Error error;                   ///< when not ok
+  std::size_t size = 0;          ///< what send or receive answered
   std::vector<std::byte> bytes;  ///< what receive put into the buffer
   std::chrono::nanoseconds elapsed{};
   Passage passage;  ///< for calls on messages
@@ -45,9 +45,9 @@ struct Command {
   enum Act : std::uint8_t { send, receive, send_message, receive_message, close, leave };
   Act act = send;
   Wait wait{};
-  std::uint32_t id = 0;    ///< send_message
-  std::size_t size = 0;    ///< of the message; of the buffer for receive
-  bool armed = false;      ///< between Worker::arm() and disarm()
+  std::uint32_t id = 0;  ///< send_message
+  std::size_t size = 0;  ///< of the message; of the buffer for receive
+  bool armed = false;    ///< between Worker::arm() and disarm()
 };
 
 /// A worker of the stage, in the body's hands. Valid as long as the stage.

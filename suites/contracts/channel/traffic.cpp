@@ -11,7 +11,7 @@
 namespace gauntlet::channel_suite {
 namespace {
 
-/// The gate at which a victim that has run out of room in the recorder waits for its death.
+/// The gate at which a victim that has sent all its messages waits for its death.
 constexpr std::size_t kLastGate = Worker::kGates - 1;
 /// How long a receiver waits before it looks whether anybody sends still.
 constexpr std::chrono::milliseconds kLookAgain{5};
@@ -22,8 +22,9 @@ Traffic::Traffic(Stage& stage, const TrafficOptions& options, Random random)
     : stage_(stage),
       options_(options),
       random_(random),
-      recorder_(history::Recorder::create(kMostWorkers, calls_of_busiest())),
-      crew_(kMostWorkers) {
+      recorder_(history::Recorder::create(options.senders + options.receivers + kMostNewcomers,
+                                          calls_of_busiest())),
+      crew_(options.senders + options.receivers + kMostNewcomers) {
   EXPECT_TRUE(recorder_.ok()) << recorder_.error().message();
   for (std::size_t i = 0; i < options_.senders; ++i) add_sender();
   for (std::size_t i = 0; i < options_.receivers; ++i) add_receiver();
@@ -32,7 +33,13 @@ Traffic::Traffic(Stage& stage, const TrafficOptions& options, Random random)
 std::size_t Traffic::calls_of_busiest() const {
   // One receiver may get all messages of all senders, newcomers and victims too, with time-outs
   // between them.
-  return std::min<std::size_t>(4 * (options_.senders + 2) * options_.messages + 256, 1 << 14);
+  constexpr std::size_t kTimeOuts = 1000;
+  return (options_.senders + kMostNewcomers) * messages_of_victim() + kTimeOuts;
+}
+
+/// A buffer that suits the channel, which may insist on its largest message (mq_receive(3)).
+std::size_t Traffic::largest() const {
+  return std::max(options_.message_size, stage_.options().message_size);
 }
 
 bool Traffic::start() {
@@ -63,19 +70,18 @@ std::size_t Traffic::add_receiver() {
 void Traffic::send_all(Worker& worker, std::size_t lane, bool victim, Random random) {
   const auto channel = stage_.host().open(Role::sender);
   if (!worker.expect(channel.has_value(), "open() of a sender failed")) return;
-  history::Lane record = recorder_.lane(lane);
-  MessageLink link(**channel, stage_.claims().framing, record, options_.message_size);
+  MessageLink link(**channel, stage_.claims().framing, recorder_.lane(lane), largest());
   if (!started_) worker.await_start();
-  for (std::uint32_t n = 1; n <= options_.messages || victim; ++n) {
-    if (record.full()) break;
+  const std::uint32_t messages = victim ? messages_of_victim() : options_.messages;
+  for (std::uint32_t n = 1; n <= messages; ++n) {
     const std::size_t size = options_.fixed_size
                                  ? options_.message_size
                                  : random.between(kHeaderBytes, options_.message_size);
     const auto id = static_cast<std::uint32_t>(lane) * kIdsASender + n;
     const Passage passage = link.send(id, size, Deadline::after(kCallPatience));
-    if (!worker.expect(passage.outcome == history::Outcome::ok,
-                       fmt::format("send {} of {} answered {}", n, options_.messages,
-                                   describe(passage.error)))) {
+    if (!worker.expect(
+            passage.outcome == history::Outcome::ok,
+            fmt::format("send {} of {} answered {}", n, messages, describe(passage.error)))) {
       return;
     }
     worker.step();
@@ -86,8 +92,7 @@ void Traffic::send_all(Worker& worker, std::size_t lane, bool victim, Random ran
 void Traffic::receive_all(Worker& worker, std::size_t lane) {
   const auto channel = stage_.host().open(Role::receiver);
   if (!worker.expect(channel.has_value(), "open() of a receiver failed")) return;
-  MessageLink link(**channel, stage_.claims().framing, recorder_.lane(lane),
-                   options_.message_size);
+  MessageLink link(**channel, stage_.claims().framing, recorder_.lane(lane), largest());
   if (!started_) worker.await_start();
   for (std::uint64_t turn = 0; turn < kLoopBound; ++turn) {
     const bool last = board_->nobody_sends.load(std::memory_order_acquire) != 0;
@@ -106,15 +111,13 @@ void Traffic::receive_all(Worker& worker, std::size_t lane) {
   }
 }
 
-void Traffic::kill_at(std::size_t worker, std::uint64_t steps) {
+void Traffic::kill_at(std::size_t victim, std::size_t witness, std::uint64_t steps) {
   stage_.context().fault_planned();
-  const Status reached =
-      crew_.await_progress(worker, steps, Deadline::after(kCallPatience));
-  EXPECT_TRUE(reached) << "worker " << worker << " made only " << crew_.progress(worker)
+  const Status reached = crew_.await_progress(witness, steps, Deadline::after(kCallPatience));
+  EXPECT_TRUE(reached) << "worker " << witness << " made only " << crew_.progress(witness)
                        << " calls: " << describe(reached.error());
-  deaths_.push_back(
-      {.process = static_cast<std::uint32_t>(worker), .at_ns = history::now_ns()});
-  EXPECT_TRUE(crew_.kill(worker)) << "worker " << worker << " had ended before its kill";
+  deaths_.push_back({.process = static_cast<std::uint32_t>(victim), .at_ns = history::now_ns()});
+  EXPECT_TRUE(crew_.kill(victim)) << "worker " << victim << " had ended before its kill";
 }
 
 bool Traffic::finish() {

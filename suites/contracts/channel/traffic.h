@@ -15,7 +15,7 @@ namespace gauntlet::channel_suite {
 struct TrafficOptions {
   std::size_t senders = 2;
   std::size_t receivers = 2;
-  std::uint32_t messages = 100;    ///< of each sender; one that is to be killed goes on after them
+  std::uint32_t messages = 100;    ///< of each sender; a victim goes on after them
   std::size_t message_size = 512;  ///< the largest; sizes are drawn
   bool fixed_size = false;         ///< every message has message_size
 };
@@ -36,8 +36,8 @@ class Traffic {
   std::size_t add_receiver();
   Crew& crew() { return crew_; }
 
-  /// SIGKILL when the worker has made at least `steps` calls. A planned fault.
-  void kill_at(std::size_t worker, std::uint64_t steps);
+  /// SIGKILL of `victim` when `witness` has made at least `steps` calls. A planned fault.
+  void kill_at(std::size_t victim, std::size_t witness, std::uint64_t steps);
 
   /// Waits for the senders, lets the receivers drain, and joins. True when all was right.
   bool finish();
@@ -45,13 +45,16 @@ class Traffic {
   history::History history() const;
 
  private:
-  static constexpr std::size_t kMostWorkers = 40;
+  /// Besides those that the options ask for.
+  static constexpr std::size_t kMostNewcomers = 4;
   struct Board {
     FutexWord nobody_sends{0};
   };
   void send_all(Worker& worker, std::size_t lane, bool victim, Random random);
   void receive_all(Worker& worker, std::size_t lane);
+  std::uint32_t messages_of_victim() const { return 4 * options_.messages; }
   std::size_t calls_of_busiest() const;
+  std::size_t largest() const;
 
   Stage& stage_;
   TrafficOptions options_;
