@@ -14,8 +14,8 @@
 namespace gauntlet {
 namespace {
 
-/// Anybody but us; "nobody" on every system that has a name for it.
-constexpr uid_t kStranger = 65534;
+/// Anybody but us, without any rights: "nobody" on most systems, or another when we are that one.
+uid_t stranger() { return ::geteuid() == 65534 ? 65533 : 65534; }
 
 /// Of this process, set before a handler can run: a handler has no other way to reach it.
 int handled_fd = -1;
@@ -44,8 +44,9 @@ int become_stranger() {
   // Refused in user namespaces that deny it (user_namespaces(7)); the groups that then stay give
   // nothing, because every object here is made without group permissions.
   [[maybe_unused]] const int groups = ::setgroups(0, nullptr);
-  if (::setresgid(kStranger, kStranger, kStranger) != 0) return errno;
-  if (::setresuid(kStranger, kStranger, kStranger) != 0) return errno;
+  const uid_t id = stranger();
+  if (::setresgid(id, id, id) != 0) return errno;
+  if (::setresuid(id, id, id) != 0) return errno;
   return 0;
 }
 
@@ -133,9 +134,9 @@ std::optional<CallOutcome> call_as_stranger(CaseContext& context,
   });
   const CallOutcome outcome = child.finish();
   if (*refused == 0) return outcome;
-  context.not_run(
-      "another user to be: setresuid to " + std::to_string(kStranger) + ": " + errno_name(*refused),
-      "run as root, outside of a user namespace that maps one user only");
+  context.not_run("another user to be: setresuid to " + std::to_string(stranger()) + ": " +
+                      errno_name(*refused),
+                  "run as root, outside of a user namespace that maps one user only");
   return std::nullopt;
 }
 
