@@ -1,14 +1,12 @@
-// What every channel promises of its messages, its order, its sizes and its room, call by call.
+// What every channel promises of its messages, their order and their sizes, call by call.
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
-#include <numeric>
 #include <set>
 
 #include "base/limits.h"
 #include "cases/case.h"
 #include "contracts/channel/claims.h"
-#include "contracts/channel/judge.h"
 #include "contracts/channel/matchers.h"
 #include "contracts/channel/stage.h"
 
@@ -28,34 +26,6 @@ std::vector<std::byte> bytes_from(std::initializer_list<int> values) {
 
 std::size_t largest_of(const ChannelClaims& claims, const ChannelOptions& options) {
   return claims.message_size_is_limit ? options.message_size : claims.largest_message;
-}
-
-/// Ids of messages that are refused: the checker wants every id to be sent once.
-constexpr std::uint32_t kRefused = 900'000;
-
-/// Sends messages `first`, `first` + 1, … of the full size until one would block; answers how many
-/// fit.
-std::uint32_t fill(Stage& stage, Actor& sender, std::uint32_t first = 1) {
-  // 64 MiB: no default of any system comes near, so more than this is a channel that never fills.
-  const std::uint64_t bound = (std::uint64_t{64} << 20) / stage.options().message_size;
-  std::uint32_t fit = 0;
-  for (; fit < bound; ++fit) {
-    const Reply reply = sender.send_message(first + fit, stage.options().message_size, kAttempt);
-    if (reply.ok) continue;
-    EXPECT_THAT(reply, FailsWith(Code::would_block)) << "send " << fit + 1 << " in a row";
-    return fit;
-  }
-  ADD_FAILURE() << "took " << bound << " messages without a receiver and was never full";
-  return fit;
-}
-
-/// Receives messages first … last in this order.
-void expect_messages(Actor& receiver, std::uint32_t first, std::uint32_t last) {
-  for (std::uint32_t id = first; id <= last; ++id) {
-    const Reply reply = receiver.receive_message(kPatient);
-    EXPECT_THAT(reply, BringsMessage(id));
-    if (!reply.ok) return;
-  }
 }
 
 }  // namespace
@@ -232,7 +202,9 @@ CHANNEL_CASE(conformance, MessagesOfOneSender_ComeOutInTheOrderTheyWereSent,
       const std::uint32_t id = round * batch + i;
       EXPECT_THAT(sender.send_message(id, kHeaderBytes + id, kPatient), Succeeds());
     }
-    expect_messages(receiver, round * batch + 1, (round + 1) * batch);
+    for (std::uint32_t i = 1; i <= batch; ++i) {
+      EXPECT_THAT(receiver.receive_message(kPatient), BringsMessage(round * batch + i));
+    }
   }
 }
 
@@ -298,94 +270,6 @@ CHANNEL_CASE(
   EXPECT_THAT(reply, AnyOf(Brings(cut), Brings(next)));
 }
 
-CHANNEL_CASE(
-    conformance, ExactCapacity_SoManyFitAndOneMoreBlocks,
-    .applies = [](const ChannelClaims& claims) {
-      return blocks_when_full(claims) && claims.exact_capacity;
-    }) {
-  for (const std::size_t capacity : {1, 2, 3, 8}) {
-    SCOPED_TRACE(fmt::format("capacity {}", capacity));
-    Stage stage(context, options_for(context.channel().claims, capacity, 256));
-    if (!stage.ready()) return;
-    Actor& sender = stage.add(Role::sender);
-    Actor& receiver = stage.add(Role::receiver);
-    const auto full = static_cast<std::uint32_t>(stage.options().capacity);
-    ASSERT_EQ(fill(stage, sender), full) << "messages that fit into the channel";
-    const Reply late = sender.send_message(kRefused, 64, at_most(kShortWait));
-    EXPECT_THAT(late, FailsWith(Code::timed_out));
-    EXPECT_GE(late.elapsed, kLeastShortWait) << "the deadline was kept too early";
-    EXPECT_THAT(receiver.receive_message(kPatient), BringsMessage(1));
-    // fill() was refused with full + 1.
-    EXPECT_THAT(sender.send_message(full + 2, 64, kAttempt), Succeeds());
-    EXPECT_THAT(sender.send_message(kRefused + 1, 64, kAttempt), FailsWith(Code::would_block));
-    expect_messages(receiver, 2, full);
-    EXPECT_THAT(receiver.receive_message(kPatient), BringsMessage(full + 2));
-    EXPECT_THAT(receiver.receive_message(kAttempt), FailsWith(Code::would_block));
-    judge(context, stage.history(), rules_for(context.channel().claims, stage.options(), true));
-  }
-}
-
-CHANNEL_CASE(
-    conformance, CapacityOfTheSystem_IsReachedAndEverythingComesOut,
-    .applies = [](const ChannelClaims& claims) {
-      return blocks_when_full(claims) && !claims.exact_capacity;
-    }) {
-  Stage stage(context, options_for(context.channel().claims, 4, 1024));
-  if (!stage.ready()) return;
-  Actor& sender = stage.add(Role::sender);
-  Actor& receiver = stage.add(Role::receiver);
-  const std::uint32_t full = fill(stage, sender);
-  context.observed("capacity", fmt::format("{} messages of 1024 bytes", full));
-  EXPECT_GE(full, 1U);
-  const Reply late = sender.send_message(kRefused, 1024, at_most(kShortWait));
-  EXPECT_THAT(late, FailsWith(Code::timed_out));
-  EXPECT_GE(late.elapsed, kLeastShortWait) << "the deadline was kept too early";
-  expect_messages(receiver, 1, full);
-  EXPECT_THAT(receiver.receive_message(kAttempt), FailsWith(Code::would_block));
-}
-
-CHANNEL_CASE(conformance, FullSend_SleepsUntilAReceiveWakesIt, .applies = blocks_when_full) {
-  Stage stage(context);
-  if (!stage.ready()) return;
-  Actor& sender = stage.add(Role::sender);
-  Actor& receiver = stage.add(Role::receiver);
-  const std::uint32_t full = fill(stage, sender);
-  sender.begin({.act = Command::send_message,
-                .wait = kEndless,
-                .id = full + 2,
-                .size = stage.options().message_size});
-  ASSERT_TRUE(sender.asleep()) << "send into a full channel does not sleep";
-  // One message makes room where messages are counted; elsewhere the system says when.
-  const std::uint32_t taken = stage.claims().exact_capacity ? 1 : full;
-  expect_messages(receiver, 1, taken);
-  EXPECT_THAT(sender.finish(), Succeeds()) << "after " << taken << " of " << full << " came out";
-  expect_messages(receiver, taken + 1, full);
-  EXPECT_THAT(receiver.receive_message(kPatient), BringsMessage(full + 2));
-}
-
-// Whatever a call with a deadline in the past does, it does it wholly or not at all.
-CHANNEL_CASE(conformance, DeadlineInThePast_ActsWhollyOrNotAtAll, .applies = keeps_order) {
-  Stage stage(context);
-  if (!stage.ready()) return;
-  Actor& sender = stage.add(Role::sender);
-  Actor& receiver = stage.add(Role::receiver);
-  EXPECT_THAT(receiver.receive_message(kPast), FailsWith(Code::timed_out));
-  EXPECT_THAT(sender.send_message(1, 64, kPast), AnyOf(Succeeds(), FailsWith(Code::timed_out)));
-  EXPECT_THAT(sender.send_message(2, 64, kPatient), Succeeds());
-  EXPECT_THAT(receiver.receive_message(kPast), AnyOf(Succeeds(), FailsWith(Code::timed_out)));
-  EXPECT_THAT(sender.send_message(3, 64, kPatient), Succeeds());
-  for (int i = 0; i < 4; ++i) {
-    if (!receiver.receive_message(kAttempt).ok) break;
-  }
-  if (stage.claims().exact_capacity) {
-    fill(stage, sender, 10);
-    EXPECT_THAT(sender.send_message(kRefused, 64, kPast), FailsWith(Code::timed_out));
-    while (receiver.receive_message(kAttempt).ok) {
-    }
-  }
-  judge(context, stage.history(), rules_for(stage.claims(), stage.options(), true));
-}
-
 CHANNEL_CASE(conformance, CompetingReceivers_GetEachMessageOnce, .applies = many_receivers) {
   Stage stage(context);
   if (!stage.ready()) return;
@@ -409,43 +293,6 @@ CHANNEL_CASE(conformance, CompetingReceivers_GetEachMessageOnce, .applies = many
   for (Actor* receiver : receivers) {
     EXPECT_THAT(receiver->receive_message(kAttempt), FailsWith(Code::would_block));
   }
-}
-
-// A write of at most the atomic size into a channel that has room for a part of it is refused
-// whole: POSIX.1-2024 write(), O_NONBLOCK and {PIPE_BUF}.
-CHANNEL_CASE(
-    conformance, AtomicSendWithoutEnoughRoom_SendsNothing,
-    .applies = [](const ChannelClaims& claims) {
-      return blocks_when_full(claims) && has_bytes(claims) && claims.atomic_bytes > 1;
-    }) {
-  Stage stage(context);
-  if (!stage.ready()) return;
-  Actor& sender = stage.add(Role::sender);
-  Actor& receiver = stage.add(Role::receiver);
-  const std::size_t atomic = stage.claims().atomic_bytes;
-  // Any sizes until one does not fit, then smaller ones into what is left.
-  Random random = context.random();
-  std::uint64_t accepted = 0;
-  std::size_t most = atomic;
-  while (accepted < (std::uint64_t{64} << 20)) {
-    const std::size_t size = random.between(most / 2 + 1, most);
-    const Reply reply = sender.send(pattern(size, accepted), kAttempt);
-    if (reply.ok) {
-      EXPECT_EQ(reply.size, size) << "an atomic send was cut";
-      accepted += reply.size;
-    } else {
-      ASSERT_THAT(reply, FailsWith(Code::would_block));
-      if (most == 1) break;
-      most /= 2;
-    }
-  }
-  std::uint64_t came = 0;
-  for (std::uint64_t turn = 0; turn <= accepted; ++turn) {
-    const Reply reply = receiver.receive(atomic, kAttempt);
-    if (!reply.ok) break;
-    came += reply.size;
-  }
-  EXPECT_EQ(came, accepted) << "bytes of refused sends came out, or accepted ones did not";
 }
 
 }  // namespace gauntlet::channel_suite
