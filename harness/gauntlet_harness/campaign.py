@@ -14,6 +14,7 @@ from pathlib import Path
 from types import FrameType
 
 from gauntlet_harness.cases import Result, result_for
+from gauntlet_harness.expectations import Expectations
 from gauntlet_harness.guardian import Guardian
 from gauntlet_harness.journal import Journal, Start
 from gauntlet_harness.progress import Watcher
@@ -67,6 +68,7 @@ class Plan:
     workers: int = 1
     budget_s: float | None = None
     again: Callable[[int], list[Job]] | None = None  # Soak: repetition n, while the budget lasts.
+    expected: Expectations = field(default_factory=lambda: Expectations([]))
 
 
 class Campaign:
@@ -165,6 +167,7 @@ class Campaign:
         self._settle(job, result)
 
     def _settle(self, job: Job, result: Result) -> None:
+        result.expected = self._plan.expected.covers(result)
         self._journal.end(result)
         self.results.append(result)
         if result.verdict in ("fail", "hang", "crash", "error"):

@@ -87,6 +87,7 @@ class Result(msgspec.Struct, kw_only=True):
     output: str = ""
     leftovers: list[str] = []
     isolation: Isolation = Isolation()
+    expected: bool = False  # The harness's own: an expectation covers this case.
 
     def become(self, verdict: Verdict, reason: str) -> None:
         """Take a graver verdict; the earlier reason stays behind the new one."""

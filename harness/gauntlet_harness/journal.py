@@ -95,12 +95,18 @@ def _take(history: History, line: dict[str, Any]) -> bool:
             history.running[start.key] = start
         elif event == "end":
             key = (str(line["case"]), int(line["repetition"]))
-            history.ended[key] = str(line["verdict"])
+            history.ended[key] = _outcome(str(line["verdict"]), bool(line.get("expected", False)))
             history.running.pop(key, None)
             history.suspects.pop(key, None)
     except (KeyError, ValueError, TypeError, msgspec.ValidationError):
         return False
     return True
+
+
+def _outcome(verdict: str, expected: bool) -> str:
+    if not expected:
+        return verdict
+    return {"pass": "unexpected_pass"}.get(verdict, "expected")
 
 
 def _turn(history: History, state: str) -> None:
@@ -151,8 +157,7 @@ class Journal:
 
     def end(self, result: Result) -> None:
         """Write how a case ended."""
-        line = msgspec.to_builtins(result)
-        self._write({"event": "end", **line, "at": now(), "expected": False})
+        self._write({"event": "end", **msgspec.to_builtins(result), "at": now()})
 
     def _write(self, line: Mapping[str, Any]) -> None:
         try:

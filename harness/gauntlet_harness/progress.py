@@ -19,6 +19,7 @@ from rich.text import Text
 
 from gauntlet_harness.cases import Result
 from gauntlet_harness.durations import for_people
+from gauntlet_harness.expectations import outcome_of
 from gauntlet_harness.runner import Job
 
 STYLES = {
@@ -29,6 +30,8 @@ STYLES = {
     "error": "bold yellow",
     "unsupported": "cyan",
     "not_run": "cyan",
+    "expected": "green",
+    "unexpected_pass": "bold red",
 }
 WORDS = {
     "pass": "passed",
@@ -38,6 +41,8 @@ WORDS = {
     "error": "in error",
     "unsupported": "unsupported",
     "not_run": "not run",
+    "expected": "failed as expected",
+    "unexpected_pass": "passed unexpectedly",
 }
 _REFRESH_S = 0.2
 _SHOWN_RUNNING = 8
@@ -104,7 +109,11 @@ def repro_command(job: Job, result: Result, root: Path) -> str:
 
 
 def _needs_telling(result: Result) -> bool:
-    return result.verdict in ("fail", "hang", "crash", "error")
+    return outcome_of(result) in ("fail", "hang", "crash", "unexpected_pass", "error")
+
+
+def _shout(result: Result) -> str:
+    return outcome_of(result).upper().replace("_", " ")
 
 
 def first_reason(result: Result) -> str:
@@ -113,6 +122,8 @@ def first_reason(result: Result) -> str:
     for text in texts:
         if text.strip():
             return text.strip().splitlines()[0]
+    if outcome_of(result) == "unexpected_pass":
+        return "an expectation says that it fails here; remove the entry if that is over"
     return "no reason was given"
 
 
@@ -138,9 +149,9 @@ class PlainWatcher:
     def ended(self, result: Result, job: Job) -> None:
         """Tell a failure at once, anything else in tenths."""
         counts = self._counts
-        counts.verdicts[result.verdict] += 1
+        counts.verdicts[outcome_of(result)] += 1
         if _needs_telling(result):
-            self._print(f"{result.verdict.upper()} {result.case}: {first_reason(result)}")
+            self._print(f"{_shout(result)} {result.case}: {first_reason(result)}")
             self._print(f"  reproduce: {repro_command(job, result, self._root)}")
         tenth = counts.done * 10 // counts.total if counts.total else 10
         if tenth > self._told:
@@ -180,11 +191,11 @@ class LiveWatcher:
 
     def ended(self, result: Result, job: Job) -> None:
         """Count, and let a failure scroll by."""
-        self._counts.verdicts[result.verdict] += 1
+        self._counts.verdicts[outcome_of(result)] += 1
         if _needs_telling(result):
-            style = STYLES[result.verdict]
+            style = STYLES[outcome_of(result)]
             name, reason = escape(result.case), escape(first_reason(result))
-            self._console.print(f"[{style}]{result.verdict.upper()}[/] {name}: {reason}")
+            self._console.print(f"[{style}]{_shout(result)}[/] {name}: {reason}")
             command = escape(repro_command(job, result, self._root))
             self._console.print(f"  reproduce: {command}", soft_wrap=True)
 

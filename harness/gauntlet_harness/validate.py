@@ -14,6 +14,7 @@ import msgspec
 from gauntlet_harness.campaign import Campaign, Plan, ordered
 from gauntlet_harness.cases import RED, SKIPPED, Case, Profile, Result, result_for
 from gauntlet_harness.errors import STATUS_FAILED, STATUS_MACHINE, STATUS_OK, UsageError
+from gauntlet_harness.expectations import load_expectations, outcome_of
 from gauntlet_harness.fingerprint import fingerprint, versions
 from gauntlet_harness.journal import History, Journal, Start, now, read_journal
 from gauntlet_harness.progress import make_watcher
@@ -29,6 +30,7 @@ from gauntlet_harness.seeds import draw_seed
 from gauntlet_harness.selection import select
 from gauntlet_harness.suite import Listed, find_suites, list_all
 
+EXPECTATIONS = Path("reports") / "expectations"
 BLAMED = "the run ended while this case was running"
 
 
@@ -63,9 +65,11 @@ def start_run(root: Path, request: Request, prepare: Prepare) -> int:
     known_ms = _known_durations(root, profile)
     for left in sweep_dead_runs(root):
         print(f"removed what a killed run had left: {left}", file=sys.stderr)
+    system = fingerprint()
+    expected = load_expectations(root / EXPECTATIONS, system)
     folder = RunFolder.create(root, request.out)
     info = RunInfo(
-        fingerprint=fingerprint(),
+        fingerprint=system,
         versions=versions(root),
         command=list(request.command),
         suites=[str(suite.path) for suite in suites],
@@ -81,6 +85,7 @@ def start_run(root: Path, request: Request, prepare: Prepare) -> int:
     folder.write_info(info)
     _say_first(info)
     plan = _plan(info, listed, known_ms)
+    plan.expected = expected
     with Journal(folder.journal_path) as journal:
         journal.run("started")
         return _conduct(root, folder, info, journal, plan, {})
@@ -100,6 +105,7 @@ def resume_run(root: Path, name: str, request: Request, prepare: Prepare) -> int
             raise UsageError(f"--resume goes on with the run's own {option}; leave {option} out")
     folder = find_run(root, name)
     info = folder.read_info()
+    expected = load_expectations(root / EXPECTATIONS, info.fingerprint)
     if any(Path(path).is_relative_to(root / "build") for path in info.suites):
         prepare(info.preset)
     with Journal(folder.journal_path) as journal:
@@ -124,6 +130,7 @@ def resume_run(root: Path, name: str, request: Request, prepare: Prepare) -> int
             print(f"{result.verdict.upper()} {result.case}: {result.reason}", flush=True)
         journal.run("resumed")
         plan = _plan(info, listed, {}, done=set(verdicts), alone=_to_run_alone(history))
+        plan.expected = expected
         return _conduct(root, folder, info, journal, plan, verdicts)
 
 
@@ -238,7 +245,7 @@ def _conduct(
     """Run the plan, write its end and the reports, say how it went; return the exit status."""
     campaign = Campaign(folder, journal, plan, make_watcher(root))
     campaign.run()
-    verdicts = earlier | {(r.case, r.repetition): r.verdict for r in campaign.results}
+    verdicts = earlier | {(r.case, r.repetition): outcome_of(r) for r in campaign.results}
     counts = Counter(verdicts.values())
     state = "interrupted" if campaign.interrupted_by else "finished"
     status = _status(counts, interrupted=campaign.interrupted_by is not None)
@@ -252,16 +259,17 @@ def _conduct(
         )
     if not _report(folder):
         status = status or STATUS_MACHINE
-    red = sum(counts[verdict] for verdict in (*RED, "error"))
+    red = sum(counts[verdict] for verdict in (*RED, "unexpected_pass", "error"))
     skipped = sum(counts[verdict] for verdict in SKIPPED)
-    print(f"{counts['pass']} passed, {red} failed, {skipped} skipped")
+    # Runners' summary lines know no expected failures: what went as expected counts as passed.
+    print(f"{counts['pass'] + counts['expected']} passed, {red} failed, {skipped} skipped")
     print(folder.path, flush=True)
     return status
 
 
 def _status(counts: Counter[str], *, interrupted: bool) -> int:
     """Return the exit status: a finding outranks trouble with the machine."""
-    if any(counts[verdict] for verdict in RED):
+    if any(counts[verdict] for verdict in (*RED, "unexpected_pass")):
         return STATUS_FAILED
     if counts["error"] or interrupted:
         return STATUS_MACHINE
