@@ -73,7 +73,8 @@ void write_message(std::span<std::byte> into, std::uint32_t id) {
 Reading read_header(std::span<const std::byte> bytes) {
   Reading reading;
   if (bytes.size() < kHeaderBytes) {
-    reading.flaw = sentence(fmt::format("torn: {} bytes came, less than a header", bytes.size()));
+    reading.flaw =
+        sentence(fmt::format("torn: a message of {} bytes came, less than a header", bytes.size()));
     return reading;
   }
   Header header{};
@@ -82,8 +83,9 @@ Reading read_header(std::span<const std::byte> bytes) {
   reading.size = header.size;
   reading.whole = header.size >= kHeaderBytes && header.check == check_of(header.id, header.size);
   if (!reading.whole) {
-    reading.flaw = sentence(fmt::format("torn: a header with id {}, size {}, check {:016x}",
-                                        header.id, header.size, header.check));
+    reading.flaw =
+        sentence(fmt::format("torn: a message with the header id {}, size {}, check {:016x}",
+                             header.id, header.size, header.check));
   }
   return reading;
 }

@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstring>
+#include <cstdlib>
 #include <ostream>
 
 #include "base/limits.h"
@@ -54,7 +54,9 @@ namespace {
 constexpr std::size_t kMostBytes = std::size_t{4} << 20;
 
 std::size_t room_for(const ChannelClaims& claims, const ChannelOptions& options) {
-  return std::min(std::max(options.message_size, claims.largest_message), kMostBytes) + 4096;
+  const std::size_t largest =
+      std::max({options.message_size, claims.largest_message, claims.atomic_bytes});
+  return std::min(largest, kMostBytes) + 4096;
 }
 
 }  // namespace
@@ -131,6 +133,7 @@ void Actor::serve(Worker& worker, Mailbox& mailbox, const Stage& stage, std::byt
 void Actor::begin(const Command& command, std::span<const std::byte> bytes) {
   if (lost_) return;
   Mailbox& mailbox = **mailbox_;
+  if (bytes.size() > data_.size() || command.size > data_.size()) std::abort();  // a case's defect
   std::copy(bytes.begin(), bytes.end(), data_.data());
   mailbox.command = command;
   const std::uint32_t turn = mailbox.posted.load() + 1;
