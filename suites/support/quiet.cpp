@@ -14,9 +14,6 @@
 namespace gauntlet {
 namespace {
 
-/// Longer than the re-checks of any subject that claims to survive a death: a fifth of it is the
-/// longest that one claims.
-constexpr std::chrono::seconds kQuiet{1};
 constexpr std::chrono::milliseconds kLook{100};
 
 std::vector<std::size_t> running_workers(Crew& crew) {

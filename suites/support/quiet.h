@@ -1,12 +1,17 @@
 // Finds out that workers are stuck by looking at them, not by a time limit.
 #pragma once
 
+#include <chrono>
 #include <string_view>
 
 #include "cases/context.h"
 #include "process/crew.h"
 
 namespace gauntlet {
+
+/// Who does nothing but sleep for so long will not wake by itself: five times the longest re-check
+/// that a subject claims.
+inline constexpr std::chrono::seconds kQuiet{1};
 
 /// Waits until all workers of the crew have ended. When every one that is left sleeps in a system
 /// call and none has made progress (Worker::step) for longer than any claimed re-check, they are

@@ -41,6 +41,7 @@ class RingChannel : public Channel {
   explicit RingChannel(Ring& ring) : ring_(ring) {}
 
   Result<std::size_t> send(std::span<const std::byte> bytes, Deadline deadline) override {
+    if (closed_) return fail_with(Code::closed, "send");
     if (bytes.size() > ring_.message_size) return fail_with(Code::too_large, "send");
     ::pthread_mutex_lock(&ring_.mutex);
     while (ring_.count == ring_.capacity) {
@@ -57,6 +58,7 @@ class RingChannel : public Channel {
   }
 
   Result<std::size_t> receive(std::span<std::byte> buffer, Deadline deadline) override {
+    if (closed_) return fail_with(Code::closed, "receive");
     ::pthread_mutex_lock(&ring_.mutex);
     while (ring_.count == 0) {
       if (const Status slept = sleep(deadline, "receive"); !slept) {
@@ -76,7 +78,10 @@ class RingChannel : public Channel {
     return size;
   }
 
-  Status close() override { return {}; }
+  Status close() override {
+    closed_ = true;
+    return {};
+  }
 
  private:
   void leave() {
@@ -97,6 +102,7 @@ class RingChannel : public Channel {
   }
 
   Ring& ring_;
+  bool closed_ = false;
 };
 
 class RingHost : public ChannelHost {

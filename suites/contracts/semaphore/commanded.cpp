@@ -6,6 +6,8 @@
 #include <algorithm>
 
 #include "contracts/semaphore/opening.h"
+#include "support/own_cpu.h"
+#include "support/quiet.h"
 
 namespace gauntlet {
 namespace {
@@ -162,6 +164,27 @@ Answer CommandedSemaphore::finish(std::size_t worker) {
   return answer;
 }
 
+Answer CommandedSemaphore::finish_or_stuck(std::size_t worker) {
+  const Deadline deadline = Deadline::after(2 * kCallPatience);
+  Deadline quiet = Deadline::after(kQuiet);
+  constexpr std::chrono::milliseconds kLook{50};
+  while (!deadline.expired() && !has_answered(worker)) {
+    Process& process = crew_.process(worker);
+    if (!process.running()) return {};
+    const std::uint32_t news = board_->news.load();
+    if (has_answered(worker)) break;
+    futex_wait(board_->news, news, kLook);
+    if (!process.await_asleep(Deadline::after(kLook))) {
+      quiet = Deadline::after(kQuiet);
+    } else if (quiet.expired() && !has_answered(worker)) {
+      // Whoever else waits on it waits in vain, too.
+      for (std::size_t each = 0; each < crew_.size(); ++each) crew_.kill(each);
+      return {};
+    }
+  }
+  return has_answered(worker) ? board_->slots[worker].answer : Answer{};
+}
+
 bool CommandedSemaphore::asleep(std::size_t worker) {
   const Status slept = crew_.process(worker).await_asleep(Deadline::after(kCallPatience));
   EXPECT_TRUE(slept.has_value()) << "worker " << worker
@@ -187,6 +210,12 @@ Answer CommandedSemaphore::release(std::size_t worker, std::uint32_t times) {
 Answer CommandedSemaphore::value(std::size_t worker) {
   begin(worker, Call::value);
   return finish(worker);
+}
+
+void CommandedSemaphore::separate(std::size_t worker) {
+  for (std::size_t each = 0; each < crew_.size(); ++each) {
+    take_own_cpu(each == worker ? 0 : 1, crew_.process(each).pid());
+  }
 }
 
 void CommandedSemaphore::kill(std::size_t worker) {

@@ -57,6 +57,9 @@ class CommandedSemaphore {
              std::uint32_t times = 1);
   /// Waits until the call that was begun has answered.
   Answer finish(std::size_t worker);
+  /// The same for a call that must end now. A worker that only sleeps, for longer than any claimed
+  /// re-check, is stuck: all workers are killed, and there is no answer.
+  Answer finish_or_stuck(std::size_t worker);
   /// Waits until one of `workers` has answered; takes it out of the list and answers it. Nobody:
   /// kMostWorkers.
   std::size_t finish_any(std::vector<std::size_t>& workers, Answer& answer);
@@ -68,6 +71,9 @@ class CommandedSemaphore {
   Answer try_acquire(std::size_t worker);
   Answer release(std::size_t worker, std::uint32_t times = 1);
   Answer value(std::size_t worker);
+
+  /// Binds this worker to a CPU of its own and all others to another, where there are two.
+  void separate(std::size_t worker);
 
   /// SIGKILL, counted as a planned fault that must fire.
   void kill(std::size_t worker);

@@ -9,6 +9,7 @@
 #include "contracts/semaphore/program.h"
 #include "history/lanes.h"
 #include "process/shared.h"
+#include "support/own_cpu.h"
 #include "support/quiet.h"
 #include "support/shrink.h"
 
@@ -16,6 +17,7 @@ namespace gauntlet {
 namespace {
 
 using std::chrono::microseconds;
+using std::chrono::milliseconds;
 
 constexpr std::uint32_t kRunsPerCandidate = 20;
 constexpr std::chrono::seconds kShrinking{4};
@@ -59,11 +61,12 @@ SEMAPHORE_CASE(races, SeededPrograms_AreExplainedByASequentialSemaphore) {
 SEMAPHORE_CASE(races, PlainCounterInTheCriticalSection_LosesNoIncrement) {
   struct Guarded {
     volatile std::uint64_t plain = 0;
+    std::atomic<std::uint64_t> rounds{0};
     std::atomic<std::uint32_t> inside{0};
     std::atomic<std::uint32_t> together{0};
   };
   constexpr std::size_t kWorkers = 4;
-  const std::uint64_t rounds = context.amount(2000, 20'000, 500'000);
+  const milliseconds load(context.amount(150, 2000, 60'000));
   const auto host = make_semaphore(context, 1);
   if (!host) return;
   Shared<Guarded> guarded;
@@ -72,14 +75,17 @@ SEMAPHORE_CASE(races, PlainCounterInTheCriticalSection_LosesNoIncrement) {
     ASSERT_TRUE(crew.add([&](Worker& worker) {
       const auto semaphore = open_semaphore(worker, *host);
       if (!semaphore) return;
+      take_own_cpu(worker.index());
       worker.await_start();
-      for (std::uint64_t round = 0; round < rounds; ++round) {
+      const Deadline end = Deadline::after(load);
+      while (!end.expired()) {
         if (!worker.expect(semaphore->acquire(Deadline::never()).has_value(), "acquire failed")) {
           return;
         }
         if (guarded->inside.fetch_add(1) != 0) guarded->together.fetch_add(1);
         guarded->plain = guarded->plain + 1;
         guarded->inside.fetch_sub(1);
+        guarded->rounds.fetch_add(1);
         if (!worker.expect(semaphore->release().has_value(), "release failed")) return;
         worker.step();
       }
@@ -90,7 +96,8 @@ SEMAPHORE_CASE(races, PlainCounterInTheCriticalSection_LosesNoIncrement) {
     return;
   }
   EXPECT_EQ(guarded->together.load(), 0U) << "more than one process held the only unit";
-  EXPECT_EQ(guarded->plain, kWorkers * rounds) << "increments were lost in the critical section";
+  EXPECT_EQ(guarded->plain, guarded->rounds.load())
+      << "increments were lost in the critical section";
 }
 
 // try_acquire under contention never hands out more units than there are. Fails when it checks
@@ -102,7 +109,7 @@ SEMAPHORE_CASE(races, ManyTryAcquires_NeverMoreHoldersThanUnits) {
   };
   constexpr std::size_t kWorkers = 4;
   const std::int64_t units = std::min<std::int64_t>(2, context.semaphore().claims.largest_value);
-  const std::uint64_t tries = context.amount(20'000, 200'000, 5'000'000);
+  const milliseconds load(context.amount(60, 2000, 60'000));
   const auto host = make_semaphore(context, units);
   if (!host) return;
   Shared<Count> count;
@@ -111,8 +118,10 @@ SEMAPHORE_CASE(races, ManyTryAcquires_NeverMoreHoldersThanUnits) {
     ASSERT_TRUE(crew.add([&](Worker& worker) {
       const auto semaphore = open_semaphore(worker, *host);
       if (!semaphore) return;
+      take_own_cpu(worker.index());
       worker.await_start();
-      for (std::uint64_t i = 0; i < tries; ++i) {
+      const Deadline end = Deadline::after(load);
+      while (!end.expired()) {
         if (!semaphore->try_acquire()) continue;
         const std::int64_t holders = count->holders.fetch_add(1) + 1;
         std::int64_t most = count->most.load();
@@ -156,6 +165,7 @@ SEMAPHORE_CASE(
       const auto other = open_semaphore(worker, first ? *pong : *ping);
       if (!mine || !other) return;
       Random random = context.random(worker.index());
+      take_own_cpu(worker.index());
       worker.await_start();
       for (std::uint64_t round = 0; round < rounds; ++round) {
         if (first && !worker.expect(other->release().has_value(), "release failed")) return;
@@ -193,6 +203,7 @@ SEMAPHORE_CASE(
       const auto semaphore = open_semaphore(worker, *host);
       if (!semaphore) return;
       Random random = context.random(worker.index() + 1);
+      take_own_cpu(worker.index());
       worker.await_start();
       while (!sums->over.load()) {
         const auto acquired = semaphore->acquire(Deadline::after(microseconds(random.below(120))));
@@ -208,6 +219,7 @@ SEMAPHORE_CASE(
   ASSERT_TRUE(crew.add([&](Worker& worker) {
     const auto semaphore = open_semaphore(worker, *host);
     Random random = context.random();
+    take_own_cpu(worker.index());
     worker.await_start();
     for (std::uint64_t i = 0; semaphore && i < releases; ++i) {
       if (!worker.expect(semaphore->release().has_value(), "release failed")) break;
