@@ -17,9 +17,6 @@ namespace {
 
 using Call = CommandedSemaphore::Call;
 
-/// A dead holder's unit needs no other process to do anything: this is long already.
-constexpr std::chrono::seconds kReturnPatience{5};
-
 bool survives_calls(const SemaphoreClaims& claims) {
   return claims.call_death == CallDeath::survived;
 }
@@ -55,10 +52,12 @@ void kill_a_holder(CaseContext& context, Call how) {
       EXPECT_THAT(semaphore.acquire(1, Deadline::after(kShortWait)), FailsWith(Code::timed_out));
       return;
     case OwnerDeath::units_returned:
-      ASSERT_THAT(semaphore.acquire(1, Deadline::after(kReturnPatience)), SucceedsPlainly());
+      semaphore.begin(1, Call::acquire, Deadline::after(kCallPatience));
+      ASSERT_THAT(semaphore.finish_or_stuck(1), SucceedsPlainly());
       break;
     case OwnerDeath::reported:
-      ASSERT_THAT(semaphore.acquire(1, Deadline::after(kReturnPatience)), ReportsOwnerDied());
+      semaphore.begin(1, Call::acquire, Deadline::after(kCallPatience));
+      ASSERT_THAT(semaphore.finish_or_stuck(1), ReportsOwnerDied());
       break;
   }
   EXPECT_THAT(semaphore.try_acquire(2), Fails()) << "the unit came back twice";
