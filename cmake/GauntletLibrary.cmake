@@ -24,12 +24,14 @@ function(gauntlet_set_warnings target)
   endif()
 endfunction()
 
-# gauntlet_add_test(<name> <source>… LIBRARIES <lib>…): one of the project's own tests, label selftest.
+# gauntlet_add_test(<name> [SERIAL] <source>… LIBRARIES <lib>…): one of the project's own tests, label
+# selftest. SERIAL: its races want the CPUs for themselves.
 function(gauntlet_add_test name)
-  cmake_parse_arguments(ARG "" "" "LIBRARIES" ${ARGN})
+  cmake_parse_arguments(ARG "SERIAL" "" "LIBRARIES" ${ARGN})
   add_executable(${name} ${ARG_UNPARSED_ARGUMENTS})
   target_link_libraries(${name} PRIVATE ${ARG_LIBRARIES} GTest::gtest GTest::gmock GTest::gtest_main)
   target_compile_features(${name} PRIVATE cxx_std_20)
   gauntlet_set_warnings(${name})
-  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES LABELS selftest TIMEOUT 300)
+  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES LABELS selftest TIMEOUT 300
+                       RUN_SERIAL ${ARG_SERIAL})
 endfunction()
