@@ -50,6 +50,7 @@ class Place:
             f"""
             case "$*" in
               *"-m gauntlet_harness"*) echo "harness $*"; exit 0 ;;
+              "-c import pip") exit 0 ;;  # Debian's own python3 may have none.
               *" install "*) if [ -n "${{FAIL_PIP:-}}" ]; then echo "no network"; exit 1; fi ;;
               *) exec "{real}" "$@" ;;
             esac
