@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from gauntlet_harness.cases import RED, Result
+from gauntlet_harness.cases import Result, outcome
 from gauntlet_harness.errors import UsageError
 from gauntlet_harness.near import did_you_mean
 
@@ -105,11 +105,7 @@ def _describes(entry: Expectation, fingerprint: Mapping[str, Any]) -> bool:
 
 def outcome_of(result: Result) -> str:
     """Return the verdict, or ``expected`` / ``unexpected_pass`` where an expectation covers it."""
-    if result.expected and result.verdict in RED:
-        return "expected"
-    if result.expected and result.verdict == "pass":
-        return "unexpected_pass"
-    return result.verdict
+    return outcome(result.verdict, result.expected)
 
 
 def _told(result: Result) -> str:

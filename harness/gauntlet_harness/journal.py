@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from gauntlet_harness.cases import SCHEMA, Result
+from gauntlet_harness.cases import SCHEMA, Result, outcome
 from gauntlet_harness.errors import HarnessError, UsageError
 
 State = Literal["started", "resumed", "finished", "interrupted"]
@@ -95,18 +95,12 @@ def _take(history: History, line: dict[str, Any]) -> bool:
             history.running[start.key] = start
         elif event == "end":
             key = (str(line["case"]), int(line["repetition"]))
-            history.ended[key] = _outcome(str(line["verdict"]), bool(line.get("expected", False)))
+            history.ended[key] = outcome(str(line["verdict"]), bool(line.get("expected", False)))
             history.running.pop(key, None)
             history.suspects.pop(key, None)
     except (KeyError, ValueError, TypeError, msgspec.ValidationError):
         return False
     return True
-
-
-def _outcome(verdict: str, expected: bool) -> str:
-    if not expected:
-        return verdict
-    return {"pass": "unexpected_pass"}.get(verdict, "expected")
 
 
 def _turn(history: History, state: str) -> None:
