@@ -73,9 +73,19 @@ def app() -> None:
     """
 
 
+# The launcher has acted on it before Python started; here it is only known, and explained.
+_minimal = click.option(
+    "--minimal",
+    is_flag=True,
+    expose_value=False,
+    help="Install no component: brokers and libraries that subjects are adapters of.",
+)
+
+
 def _suite_options(command: click.decorators.FC) -> click.decorators.FC:
     for option in (
         click.option("--no-setup", is_flag=True, help="Neither install nor build anything."),
+        _minimal,
         click.option(
             "--preset", metavar="NAME", default=None, help="The build to use; default release."
         ),
@@ -154,6 +164,7 @@ def validate(
 @click.option("--jobs", type=click.IntRange(1, 4096), metavar="N", help="Tests at once.")
 @click.option("--preset", metavar="NAME", default="release", help="The build to test.")
 @click.option("--no-setup", is_flag=True, help="Neither install nor build anything.")
+@_minimal
 def selftest(jobs: int | None, preset: str, no_setup: bool) -> int:
     """Run the project's own tests: ctest, pytest, mypy and ruff."""
     ensure_built(ROOT, preset, no_setup=no_setup)

@@ -86,24 +86,38 @@ def _system() -> list[Finding]:
 
 def _packages(root: Path) -> list[Finding]:
     """Ask the launcher's own check, so that there is one list and one way to probe it."""
+    needed, components = _missing(root, "build"), _missing(root, "component")
+    if isinstance(needed, Finding):
+        return [needed]
+    findings = [Finding("packages", "ok", "everything the build needs is installed")]
+    if needed:
+        remedy = f"harness/gauntlet list installs them, as does apt-get install {' '.join(needed)}"
+        findings = [Finding("packages", "lacks", ", ".join(needed), remedy)]
+    if isinstance(components, Finding):
+        return [*findings, components]
+    if components:
+        text = f"{', '.join(components)}: the cases of their subjects will be not_run"
+        remedy = f"apt-get install {' '.join(components)}"
+        return [*findings, Finding("components", "limited", text, remedy)]
+    return [*findings, Finding("components", "ok", "all brokers and libraries are installed")]
+
+
+def _missing(root: Path, stage: str) -> list[str] | Finding:
+    """Return the names of the stage's missing packages, or why they could not be looked for."""
     script = root / "harness" / "setup" / "packages.sh"
     try:
         done = subprocess.run(
-            ["sh", str(script), "missing"],
+            ["sh", str(script), "missing", stage],
             capture_output=True,
             text=True,
             timeout=60,
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        return [Finding("packages", "limited", f"could not be checked: {error}")]
-    missing = done.stdout.split()
+        return Finding("packages", "limited", f"could not be checked: {error}")
     if done.returncode != 0:
-        return [Finding("packages", "limited", f"could not be checked: {done.stderr.strip()}")]
-    if not missing:
-        return [Finding("packages", "ok", "everything the build needs is installed")]
-    remedy = f"harness/gauntlet list installs them, as does apt-get install {' '.join(missing)}"
-    return [Finding("packages", "lacks", ", ".join(missing), remedy)]
+        return Finding("packages", "limited", f"could not be checked: {done.stderr.strip()}")
+    return done.stdout.split()
 
 
 def _python() -> list[Finding]:

@@ -1,5 +1,5 @@
 # System packages: which are missing, and installing them where there is apt-get.
-# Sourced after common.sh; or run as `sh packages.sh missing`, which only prints names.
+# Sourced after common.sh; or run as `sh packages.sh missing [STAGE]`, which only prints names.
 
 packages_file=${GAUNTLET_PACKAGES:-$GAUNTLET_ROOT/harness/packages.txt}
 
@@ -40,22 +40,38 @@ missing_packages() {
   done
 }
 
-# install_packages STAGE: installs what is missing; status 3 when that cannot be.
-install_packages() {
+# list_missing STAGE WORDS: sets $listed to the missing names, and shows them under WORDS with what
+# each is for; fails when nothing is missing.
+list_missing() {
   missing=$(missing_packages "$1")
-  [ -n "$missing" ] || return 0
+  [ -n "$missing" ] || return 1
   listed=$(printf '%s ' $missing)
   listed=${listed% }
-  say "missing for the $1 step:"
+  say "$2"
   package_lines "$1" | while read -r name probe why; do
     case " $listed " in
       *" $name "*) printf '  %-20s %s\n' "$name" "$(printf '%s' "$why" | tr '-' ' ')" >&2 ;;
     esac
   done
+}
+
+# install_packages STAGE: installs what is missing; status 3 when that cannot be.
+install_packages() {
+  list_missing "$1" "missing for the $1 step:" || return 0
   command -v apt-get >/dev/null 2>&1 ||
     fail "this system has no apt-get: install by its own means what corresponds to: $listed"
   find_privilege "$listed"
   apt_install "$listed"
+}
+
+# install_components: as install_packages, but a component that cannot be had stops nothing: the
+# cases of its subjects are not_run.
+install_components() {
+  list_missing component 'components that subjects are adapters of, missing here:' || return 0
+  (command -v apt-get >/dev/null 2>&1 || fail 'this system has no apt-get'
+   find_privilege "$listed"
+   apt_install "$listed") ||
+    say 'going on without them: the cases of their subjects will be not_run'
 }
 
 # find_privilege NAMES: sets $privilege to what goes before apt-get.
@@ -101,8 +117,9 @@ apt_update() {
 }
 
 apt_get() {
+  # The last two: a broker that is installed for tests must not become a running service.
   run_logged "$setup/apt.log" show_apt $privilege env DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 \
-    apt-get -q -o DPkg::Lock::Timeout=300 "$@"
+    SYSTEMD_OFFLINE=1 RUNLEVEL=1 apt-get -q -o DPkg::Lock::Timeout=300 "$@"
 }
 
 show_apt() {
@@ -112,5 +129,5 @@ show_apt() {
 }
 
 case ${0##*/}:${1:-} in
-  packages.sh:missing) missing_packages all ;;
+  packages.sh:missing) missing_packages "${2:-all}" ;;
 esac

@@ -314,6 +314,57 @@ def test_system_without_apt_lists_what_is_missing(place: Place) -> None:
     assert err.rstrip().endswith("new-package other")
 
 
+def component(place: Place, apt: str = "exit 0") -> None:
+    place.packages("new-broker component new-broker speaks-a-protocol", "sh-package build sh why")
+    place.tool("dpkg-query", "exit 1")
+    place.tool("apt-cache", "exit 0")
+    place.tool("id", "echo 0")
+    place.tool("apt-get", apt)
+
+
+def test_components_are_installed_by_default_and_not_started(place: Place) -> None:
+    marker = place.bin / "new-broker"
+    component(
+        place,
+        'echo "$SYSTEMD_OFFLINE $RUNLEVEL" >"$0.env"; '
+        f'printf "#!/bin/sh\\n" >"{marker}"; chmod +x "{marker}"',
+    )
+    status, err = place.build()
+    assert status == 0, err
+    assert "speaks a protocol" in err
+    assert (place.bin / "apt-get.env").read_text() == "1 1\n"
+
+
+def test_minimal_installs_no_component(place: Place) -> None:
+    component(place)
+    status, err = place.build(GAUNTLET_MINIMAL="1")
+    assert (status, place.calls("apt-get")) == (0, []), err
+
+
+def test_minimal_is_handed_on_by_the_launcher(place: Place) -> None:
+    place.tool("venv-python", 'echo "minimal: $GAUNTLET_MINIMAL"')
+    assert "minimal: 1" in place.launch("list", "--minimal")[1]
+    assert "minimal: 0" in place.launch("list")[1]
+
+
+def test_component_that_cannot_be_had_stops_nothing(place: Place) -> None:
+    component(place, 'echo "E: no such package"; exit 100')
+    status, err = place.build()
+    assert status == 0
+    assert "going on without them" in err
+    asked = len(place.calls("apt-get"))
+    assert place.build()[0] == 0
+    assert len(place.calls("apt-get")) == asked, "asked again at every build"
+
+
+def test_component_that_came_later_is_configured_anew(place: Place) -> None:
+    component(place, "exit 100")
+    place.build(GAUNTLET_MINIMAL="1")
+    place.tool("new-broker", "exit 0")
+    place.build()
+    assert len(place.calls("cmake --preset")) == 2
+
+
 def test_unwritable_checkout_is_status_3(place: Place) -> None:
     (place.root / "build").write_text("a file where the folder should be")
     status, _, err = place.launch("--help")
@@ -325,4 +376,6 @@ def test_real_package_list_is_well_formed() -> None:
     lines = (CHECKOUT / "harness" / "packages.txt").read_text().splitlines()
     rows = [line.split() for line in lines if line and not line.startswith("#")]
     assert len(rows) > 8
-    assert all(len(row) == 4 and row[1] in ("python", "build") for row in rows)
+    assert all(len(row) == 4 and row[1] in ("python", "build", "component") for row in rows)
+    # A missing component is told in Error::call, which holds so much.
+    assert all(len(row[0]) <= 23 for row in rows if row[1] == "component")
