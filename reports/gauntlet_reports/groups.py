@@ -68,6 +68,8 @@ class Row(msgspec.Struct, frozen=True):
 
     subject: str
     cells: list[Cell]
+    fired: int = 0
+    """Faults that happened on purpose in its cases: kills, failed calls."""
 
 
 class MethodRows(msgspec.Struct, frozen=True):
@@ -77,11 +79,23 @@ class MethodRows(msgspec.Struct, frozen=True):
     rows: list[Row]
 
 
+class OverviewRow(msgspec.Struct, frozen=True):
+    """One method as a whole: every kind, all its subjects and its API together."""
+
+    method: str
+    subjects: int
+    clauses: int
+    cells: list[Cell]
+    fired: int
+
+
 class Matrix(msgspec.Struct, frozen=True):
     """Method, kind and subject crossed; kinds beyond the five get a column rather than vanish."""
 
     kinds: list[str]
     methods: list[MethodRows]
+    overview: list[OverviewRow]
+    """The ten methods in the order of the design, also those of which nothing was planned."""
 
 
 def _in_order(names: Iterable[str], known: tuple[str, ...]) -> list[str]:
@@ -93,27 +107,47 @@ def matrix(listed: list[Entry]) -> Matrix:
     """The matrix over every case of a run, in the order of the design."""
     counts: dict[tuple[str, str, str], Counter[Outcome]] = defaultdict(Counter)
     subjects: dict[str, set[str]] = defaultdict(set)
+    fired: Counter[tuple[str, str]] = Counter()
     for entry in listed:
         case = entry.case
         subject = case.subject or NO_SUBJECT
         counts[case.method, subject, case.kind][entry.outcome] += 1
         subjects[case.method].add(subject)
+        fired[case.method, subject] += entry.result.faults.fired if entry.result else 0
     kinds = _in_order([*KINDS, *(entry.case.kind for entry in listed)], KINDS)
+
+    def rows(method: str) -> list[Row]:
+        return [
+            Row(
+                subject=subject,
+                cells=[Cell(counts=dict(counts[method, subject, k])) for k in kinds],
+                fired=fired[method, subject],
+            )
+            for subject in sorted(subjects[method])
+        ]
+
+    known = [MethodRows(method=m, rows=rows(m)) for m in _in_order(subjects, METHODS)]
+    by_name = {group.method: group for group in known}
+    names = _in_order([*METHODS, *by_name], METHODS)
     return Matrix(
         kinds=kinds,
-        methods=[
-            MethodRows(
-                method=method,
-                rows=[
-                    Row(
-                        subject=subject,
-                        cells=[Cell(counts=dict(counts[method, subject, k])) for k in kinds],
-                    )
-                    for subject in sorted(subjects[method])
-                ],
-            )
-            for method in _in_order(subjects, METHODS)
-        ],
+        methods=known,
+        overview=[_overview_row(by_name.get(m) or MethodRows(m, []), len(kinds)) for m in names],
+    )
+
+
+def _overview_row(group: MethodRows, kinds: int) -> OverviewRow:
+    sums: list[Counter[Outcome]] = [Counter() for _ in range(kinds)]
+    for row in group.rows:
+        for total, cell in zip(sums, row.cells, strict=True):
+            total.update(cell.counts)
+    api = next((row for row in group.rows if row.subject == NO_SUBJECT), None)
+    return OverviewRow(
+        method=group.method,
+        subjects=sum(row.subject != NO_SUBJECT for row in group.rows),
+        clauses=sum(cell.total for cell in api.cells) if api else 0,
+        cells=[Cell(counts=dict(total)) for total in sums],
+        fired=sum(row.fired for row in group.rows),
     )
 
 

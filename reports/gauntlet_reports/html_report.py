@@ -20,6 +20,7 @@ from gauntlet_reports.groups import (
     shared_rooms,
     slowest,
 )
+from gauntlet_reports.interruptions import interrupted_calls
 from gauntlet_reports.outcomes import (
     LOOKS,
     MACHINE,
@@ -113,6 +114,7 @@ def render_html(run: RunData) -> str:
         named_failures=_NAMED_FAILURES,
         matrix=matrix(listed),
         no_subject=NO_SUBJECT,
+        interrupted=interrupted_calls(listed),
         reasons=reasons(listed),
         shared=shared_rooms(listed),
         slowest=slowest(listed),

@@ -63,6 +63,12 @@ TITLES = {
         "DescriptorLimitReached_OpenFailsCleanly",
     ),
 }
+# What API cases of semaphores tell of interrupted calls, by title.
+INTERRUPTED = {
+    "DeadlinePassed_ReturnsTimedOut": {"eintr sem_timedwait": "EINTR"},
+    "CapacityReached_SendWaits": {"eintr sem_wait": "EINTR"},
+    "EmptyMessage_ArrivesEmpty": {"eintr sem_wait SA_RESTART": "goes on"},
+}
 LANES = """reference_channel: message 2 was accepted and never came out
   p0             |send 1----|
   p1  |send 2--------------------------|
@@ -149,6 +155,9 @@ def ended(case: Line, verdict: str, chance: random.Random, **given: Any) -> Line
         "at": "2026-11-23T03:10:00+00:00",
         "expected": False,
     }
+    if case["method"] == "semaphores" and case["subject"] is None:
+        title = case["name"].partition(".")[2]
+        line["observed"] = {**line["observed"], **INTERRUPTED.get(title, {})}
     if case["kind"] == "crashes":
         line["faults"] = {"planned": 12, "fired": 12}
     line.update(_consequences(verdict, case))

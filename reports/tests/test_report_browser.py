@@ -239,11 +239,20 @@ def test_the_address_filters_the_list(browser: Browser, address: str, folder: Pa
 
 def test_a_cell_of_the_matrix_filters_the_list(browser: Browser, address: str) -> None:
     browser.open(address)
-    browser.ask("document.querySelector('.cell.o-hang').focus()")
+    browser.ask("document.querySelector('#matrix .cell.o-hang').focus()")
     browser.press("Enter", 13)
     browser.until(f"{ROWS} === 3")
     assert hash_of(browser) == "#method=pipes&kind=crashes&subject=fifo"
     assert browser.ask("scrollY") > 0
+
+
+def test_a_cell_of_the_methods_filters_the_list_over_all_subjects(
+    browser: Browser, address: str
+) -> None:
+    browser.open(address)
+    browser.ask("document.querySelector('#methods .cell.o-hang').click()")
+    browser.until(f"{ROWS} === 6")
+    assert hash_of(browser) == "#method=pipes&kind=crashes"
 
 
 def test_what_is_chosen_stands_in_the_address(browser: Browser, address: str) -> None:

@@ -14,6 +14,9 @@ from typing import Any
 import pytest
 
 from gauntlet_reports import RunData, load_run, render
+from gauntlet_reports.groups import METHODS, NO_SUBJECT, matrix
+from gauntlet_reports.interruptions import interrupted_calls
+from gauntlet_reports.outcomes import entries
 from gauntlet_reports.page_data import script_safe
 from gauntlet_reports.sample_run import (
     NASTY,
@@ -145,6 +148,58 @@ def test_matrix_and_failures_are_there_without_the_script(run: RunData, page: Pa
     assert "pipe, conformance: 1 failed, 4 passed" in cells
     assert "posix_mq, overload: 3 unsupported" in cells
     assert "reference_channel, conformance: 5 passed" in cells
+
+
+def test_overview_has_ten_methods_and_shows_which_have_nothing(page: Page) -> None:
+    text = page.text()
+    for method in METHODS:
+        assert method.replace("_", " ") in text
+    cells = {attributes.get("aria-label") for _, attributes in page.tags}
+    assert any(cell and cell.startswith("pipes, crashes: ") for cell in cells)
+    empty = [a for tag, a in page.tags if a.get("aria-label") == "nothing planned"]
+    assert len(empty) >= 5 * 5, "five methods of the sample have no case"
+
+
+def test_faults_that_fired_are_counted_for_each_subject(run: RunData) -> None:
+    rows = {
+        row.subject: row.fired
+        for group in matrix(entries(run)).methods
+        for row in group.rows
+        if group.method == "semaphores"
+    }
+    assert rows["sysv_sem"] == sum(
+        result.faults.fired for result in run.results if result.subject == "sysv_sem"
+    )
+    assert rows["sysv_sem"] > 0
+    assert rows[NO_SUBJECT] == 0
+
+
+def test_overview_sums_subjects_clauses_and_verdicts(run: RunData) -> None:
+    overview = {row.method: row for row in matrix(entries(run)).overview}
+    assert list(overview) == list(METHODS)
+    assert (overview["pipes"].subjects, overview["pipes"].clauses) == (2, 5)
+    assert (overview["futures"].subjects, overview["futures"].cells[0].outcome) == (0, None)
+    cases = sum(cell.total for row in overview.values() for cell in row.cells)
+    assert cases == len(planned_cases())
+
+
+def test_interrupted_calls_are_a_table_of_calls_and_handlers(run: RunData, page: Page) -> None:
+    rows = {row.call: row for row in interrupted_calls(entries(run))}
+    assert list(rows) == ["sem_timedwait", "sem_wait"]
+    wait = rows["sem_wait"]
+    assert wait.plain is not None
+    assert wait.plain.seen == "EINTR"
+    assert wait.restart is not None
+    assert wait.restart.seen == "goes on"
+    assert rows["sem_timedwait"].restart is None
+    assert "Handler with SA_RESTART" in page.text()
+
+
+def test_run_without_interrupted_calls_has_no_such_table(tmp_path: Path) -> None:
+    cases = planned_cases()[:1]
+    end = ended(cases[0], "pass", random.Random(1))
+    folder = write_run(tmp_path / "run", run_info(cases), [end])
+    assert "interrupted-title" not in render(load_run(folder), "html")
 
 
 def test_every_case_is_in_the_data_with_what_its_drawer_shows(run: RunData, page: Page) -> None:
