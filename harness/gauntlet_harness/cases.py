@@ -32,6 +32,17 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     deadline_s: float = DEFAULT_DEADLINE_S
 
 
+class Subject(msgspec.Struct, frozen=True, kw_only=True):
+    """One entry of ``--gauntlet_subjects``."""
+
+    name: str
+    method: str
+    contract: str
+    description: str
+    source: str
+    claims: dict[str, str] = {}
+
+
 class Failure(msgspec.Struct, frozen=True):
     """An assertion that failed, in any process of the case."""
 

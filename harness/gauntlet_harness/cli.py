@@ -27,6 +27,8 @@ from gauntlet_harness.run_folder import find_run
 from gauntlet_harness.runner import Job
 from gauntlet_harness.seeds import parse_seed
 from gauntlet_harness.selection import select
+from gauntlet_harness.subjects import list_subjects, updated
+from gauntlet_harness.subjects import markdown as subjects_markdown
 from gauntlet_harness.suite import Listed, find_case, find_suites, list_all
 from gauntlet_harness.validate import Request, default_jobs, resume_run, start_run
 
@@ -60,7 +62,7 @@ class _Commands(click.Group):
 )
 @click.version_option(gauntlet_harness.__version__, prog_name="gauntlet")
 def app() -> None:
-    r"""Tell whether inter-process communication does what it promises.
+    """Tell whether inter-process communication does what it promises.
 
     \b
     Start with:
@@ -127,7 +129,7 @@ def validate(
     preset: str | None,
     no_setup: bool,
 ) -> int:
-    r"""Run the cases on this system and write a report.
+    """Run the cases on this system and write a report.
 
     The last line printed is the run's folder; open its index.html.
 
@@ -185,7 +187,7 @@ def list_cases(
     preset: str | None,
     no_setup: bool,
 ) -> int:
-    r"""Show the cases, what each holds against whom, and what it needs.
+    """Show the cases, what each holds against whom, and what it needs.
 
     \b
     Examples:
@@ -229,6 +231,48 @@ def _table(cases: list[Case]) -> Table:
 
 
 @app.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON array with claims, for programs.")
+@click.option("--markdown", "as_markdown", is_flag=True, help="A table of methods and subjects.")
+@click.option(
+    "--update",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Put that table between its marks in FILE, such as README.md.",
+)
+@_suite_options
+def subjects(
+    as_json: bool,
+    as_markdown: bool,
+    update: Path | None,
+    suites: tuple[Path, ...],
+    preset: str | None,
+    no_setup: bool,
+) -> int:
+    """Show the implementations under test and what they claim.
+
+    \b
+    Examples:
+      harness/gauntlet subjects
+      harness/gauntlet subjects --json | jq '.[] | select(.method == "pipes") | .claims'
+    """
+    listed = _listed(suites, preset, "smoke", no_setup)
+    known = list_subjects(find_suites(ROOT, preset or "release", suites))
+    if as_json:
+        print(json.dumps(msgspec.to_builtins(known), indent=1, ensure_ascii=False))
+    elif as_markdown or update:
+        table = subjects_markdown(known, [entry.case for entry in listed])
+        if update is None:
+            print(table, end="")
+        else:
+            update.write_text(updated(update.read_text(encoding="utf-8"), table), encoding="utf-8")
+    else:
+        for subject in known:
+            cells = (subject.name, subject.method, subject.contract, subject.description)
+            print("\t".join(" ".join(cell.split()) for cell in cells))
+    return STATUS_OK
+
+
+@app.command()
 @click.argument("case")
 @click.option(
     "--seed", required=True, metavar="N", help="The case's seed, as a failure printed it."
@@ -247,7 +291,7 @@ def repro(
     preset: str | None,
     no_setup: bool,
 ) -> int:
-    r"""Run one case again, exactly, and show all it has to say.
+    """Run one case again, exactly, and show all it has to say.
 
     Exit status 0 when it passed every time, 1 when it failed, 125 when this
     machine cannot tell: `git bisect run` understands that.
@@ -267,7 +311,7 @@ def repro(
 @click.argument("run")
 @click.option("--format", "form", type=_FORMATS, help="To stdout; without it index.html is made.")
 def report(run: str, form: str | None) -> int:
-    r"""Make the report of a run again, or print it in another form.
+    """Make the report of a run again, or print it in another form.
 
     RUN is a folder, a name under runs/ or `latest`.
 

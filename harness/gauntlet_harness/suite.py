@@ -8,16 +8,17 @@ import re
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
-from gauntlet_harness.cases import Case, Profile
+from gauntlet_harness.cases import Case, Profile, Subject
 from gauntlet_harness.errors import HarnessError, UsageError
 from gauntlet_harness.near import did_you_mean
 
 # Listing runs no case, yet a loaded machine may be slow to load a big binary.
 _LIST_PATIENCE_S = 120.0
+_Entry = TypeVar("_Entry", Case, Subject)
 # What would silently change which cases a GoogleTest binary runs, or with which seed.
 _FOREIGN = re.compile(r"^(GTEST_|GAUNTLET_|RC_PARAMS$|TEST_SHARD|TEST_TOTAL_SHARDS|TESTBRIDGE)")
 
@@ -29,12 +30,19 @@ class Suite(msgspec.Struct, frozen=True):
 
     def cases(self, profile: Profile) -> list[Case]:
         """Return what ``--gauntlet_list`` prints."""
-        text = self._ask("--gauntlet_list", f"--gauntlet_profile={profile}")
+        return self._listed(Case, "--gauntlet_list", f"--gauntlet_profile={profile}")
+
+    def subjects(self) -> list[Subject]:
+        """Return what ``--gauntlet_subjects`` prints."""
+        return self._listed(Subject, "--gauntlet_subjects")
+
+    def _listed(self, kind: type[_Entry], *options: str) -> list[_Entry]:
+        text = self._ask(*options)
         try:
-            return msgspec.json.decode(text, type=list[Case])
+            return msgspec.json.decode(text, type=list[kind])  # type: ignore[valid-type]
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise HarnessError(
-                f"{self.path}: its --gauntlet_list is not understood: {error}"
+                f"{self.path}: its {options[0]} is not understood: {error}"
             ) from None
 
     def capabilities(self) -> dict[str, Any]:

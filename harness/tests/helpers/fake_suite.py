@@ -64,6 +64,21 @@ def cases():
     ]
 
 
+def subjects():
+    """Return two subjects, not in the order in which they are to be shown."""
+    return [
+        {
+            "name": name,
+            "method": method,
+            "contract": "channel",
+            "description": f"the fake {name}",
+            "source": f"{name}(7)",
+            "claims": {"order": "fifo"},
+        }
+        for name, method in (("posix_mq", "queues"), ("pipe", "pipes"))
+    ]
+
+
 class Arguments:
     """The command line of a suite, as far as the fake needs it."""
 
@@ -211,6 +226,9 @@ def main():
     arguments = Arguments(sys.argv[1:])
     if "gauntlet_list" in arguments.options:
         print(json.dumps(cases()))
+        return 0
+    if "gauntlet_subjects" in arguments.options:
+        print(json.dumps(subjects()))
         return 0
     if "gauntlet_capabilities" in arguments.options:
         shared = [{"what": "network", "why": "clone(CLONE_NEWNET): EPERM"}]
