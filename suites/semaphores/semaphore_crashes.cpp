@@ -239,9 +239,10 @@ GAUNTLET_CASE(SemaphoresCrashes, RobustRecursiveOwnerKilled_NextOwnerStartsAtDep
   if (!mutex) return context.not_created(mutex.error());
   ChildCall deep(context, [&]() -> long {
     for (int i = 0; i < 3; ++i) ::pthread_mutex_lock(mutex->get());
-    return 0;  // ends without unlocking
+    return ::pause();  // killed without unlocking
   });
-  EXPECT_THAT(deep.finish(), SyscallSucceeds());
+  ASSERT_TRUE(deep.is_asleep());
+  ASSERT_TRUE(deep.kill());
   ASSERT_THAT(::pthread_mutex_lock(mutex->get()), ReturnsErrno(EOWNERDEAD));
   ASSERT_THAT(::pthread_mutex_consistent(mutex->get()), ReturnsErrno(0));
   ASSERT_THAT(::pthread_mutex_unlock(mutex->get()), ReturnsErrno(0));
