@@ -4,27 +4,22 @@
 
 #include <algorithm>
 #include <atomic>
-#include <memory>
-#include <vector>
 
 #include "base/limits.h"
 #include "cases/context.h"
 #include "semaphores/shared_locks.h"
+#include "semaphores/sleepers.h"
 #include "support/child_call.h"
 #include "support/errno_matchers.h"
 
 namespace gauntlet {
 namespace {
 
-std::vector<std::unique_ptr<ChildCall>> arrivals(CaseContext& context, const SharedBarrier& barrier,
-                                                 int count) {
-  std::vector<std::unique_ptr<ChildCall>> all;
-  for (int i = 0; i < count; ++i) {
-    all.push_back(std::make_unique<ChildCall>(
-        context, [&]() -> long { return ::pthread_barrier_wait(barrier.get()) == 0 ? 0 : 1; }));
-    EXPECT_TRUE(all.back()->is_asleep());
-  }
-  return all;
+/// Children that have come to the barrier and answer 1 as its serial thread, otherwise 0.
+Sleepers arrivals(CaseContext& context, const SharedBarrier& barrier, std::uint64_t count) {
+  return sleepers(context, count, [&]() -> long {
+    return ::pthread_barrier_wait(barrier.get()) == PTHREAD_BARRIER_SERIAL_THREAD ? 1 : 0;
+  });
 }
 
 // All but the last sleep; the last one lets all go, and exactly one of them is told to be the one.

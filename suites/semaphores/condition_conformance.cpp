@@ -4,12 +4,12 @@
 
 #include <chrono>
 #include <memory>
-#include <vector>
 
 #include "base/limits.h"
 #include "cases/context.h"
 #include "semaphores/shared_locks.h"
 #include "semaphores/shared_mutex.h"
+#include "semaphores/sleepers.h"
 #include "support/child_call.h"
 #include "support/errno_matchers.h"
 
@@ -54,13 +54,8 @@ std::unique_ptr<Monitor> make_monitor(CaseContext& context, clockid_t clock = CL
 }
 
 /// Children that wait for a token each, all asleep.
-std::vector<std::unique_ptr<ChildCall>> takers(CaseContext& context, Monitor& monitor, int count) {
-  std::vector<std::unique_ptr<ChildCall>> all;
-  for (int i = 0; i < count; ++i) {
-    all.push_back(std::make_unique<ChildCall>(context, [&] { return monitor.take(); }));
-    EXPECT_TRUE(all.back()->is_asleep());
-  }
-  return all;
+Sleepers takers(CaseContext& context, Monitor& monitor, std::uint64_t count) {
+  return sleepers(context, count, [&] { return monitor.take(); });
 }
 
 // Who waits has given the mutex back, at once with falling asleep, and has it again afterwards.

@@ -3,12 +3,11 @@
 #include <pthread.h>
 
 #include <chrono>
-#include <memory>
-#include <vector>
 
 #include "base/limits.h"
 #include "cases/context.h"
 #include "semaphores/shared_locks.h"
+#include "semaphores/sleepers.h"
 #include "support/child_call.h"
 #include "support/errno_matchers.h"
 
@@ -118,12 +117,7 @@ GAUNTLET_CASE(SemaphoresConformance, RwlockUnlock_OfTheWriter_LetsAllWaitingRead
   const auto lock = make_rwlock();
   if (!lock) return context.not_created(lock.error());
   ASSERT_THAT(::pthread_rwlock_wrlock(lock->get()), ReturnsErrno(0));
-  std::vector<std::unique_ptr<ChildCall>> readers;  // none of them unlocks
-  for (int i = 0; i < 3; ++i) {
-    readers.push_back(
-        std::make_unique<ChildCall>(context, [&] { return ::pthread_rwlock_rdlock(lock->get()); }));
-    ASSERT_TRUE(readers.back()->is_asleep());
-  }
+  const auto readers = sleepers(context, 3, [&] { return ::pthread_rwlock_rdlock(lock->get()); });
   ASSERT_THAT(::pthread_rwlock_unlock(lock->get()), ReturnsErrno(0));
   for (const auto& reader : readers) EXPECT_THAT(reader->finish(), ReturnsErrno(0));
 }
