@@ -2,29 +2,15 @@
 #include <gmock/gmock.h>
 #include <semaphore.h>
 
-#include <memory>
-#include <vector>
-
 #include "cases/context.h"
 #include "semaphores/posix_semaphore.h"
+#include "semaphores/sleepers.h"
 #include "semaphores/sysv_set.h"
 #include "support/child_call.h"
 #include "support/errno_matchers.h"
 
 namespace gauntlet {
 namespace {
-
-/// Children that make the same call, each seen asleep in it before the next is forked.
-template <class Call>
-std::vector<std::unique_ptr<ChildCall>> sleepers(CaseContext& context, std::uint64_t count,
-                                                 Call call) {
-  std::vector<std::unique_ptr<ChildCall>> all;
-  for (std::uint64_t i = 0; i < count; ++i) {
-    all.push_back(std::make_unique<ChildCall>(context, call));
-    EXPECT_TRUE(all.back()->is_asleep());
-  }
-  return all;
-}
 
 // As many posts as waiters wake them all, though posts come faster than waiters run.
 GAUNTLET_CASE(SemaphoresOverload, SemPostsInARow_ForManyWaiters_WakeThemAll,

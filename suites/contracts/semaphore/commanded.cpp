@@ -4,6 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
+#include <ctime>
+#include <optional>
 
 #include "contracts/semaphore/opening.h"
 #include "support/own_cpu.h"
@@ -23,6 +26,15 @@ Answer to_answer(const Result<Acquired>& result) {
     answer.error = result.error();
   }
   return answer;
+}
+
+/// What the process has used of the CPU; none when it cannot be told.
+std::optional<std::chrono::nanoseconds> cpu_time(pid_t pid) {
+  clockid_t clock{};
+  timespec used{};
+  if (::clock_getcpuclockid(pid, &clock) != 0) return std::nullopt;
+  if (::clock_gettime(clock, &used) != 0) return std::nullopt;
+  return std::chrono::seconds(used.tv_sec) + std::chrono::nanoseconds(used.tv_nsec);
 }
 
 Answer perform(Semaphore& semaphore, Call call, Deadline deadline) {
@@ -185,7 +197,22 @@ Answer CommandedSemaphore::finish_or_stuck(std::size_t worker) {
   return has_answered(worker) ? board_->slots[worker].answer : Answer{};
 }
 
-bool CommandedSemaphore::asleep(std::size_t worker) {
+bool CommandedSemaphore::spins(std::size_t worker) {
+  constexpr std::chrono::milliseconds kSpun{2};  // far more than an acquire that need not wait
+  const pid_t pid = crew_.process(worker).pid();
+  const auto begun = cpu_time(pid);
+  const Deadline deadline = Deadline::after(kCallPatience);
+  while (begun && !has_answered(worker) && !deadline.expired()) {
+    const auto now = cpu_time(pid);
+    if (now && *now - *begun >= kSpun) return !has_answered(worker);
+    futex_wait(board_->news, board_->news.load(), kSpun);
+  }
+  ADD_FAILURE() << "worker " << worker << " was to spin in its call";
+  return false;
+}
+
+bool CommandedSemaphore::waits(std::size_t worker) {
+  if (!context_.semaphore().claims.sleeps) return spins(worker);
   const Status slept = crew_.process(worker).await_asleep(Deadline::after(kCallPatience));
   EXPECT_TRUE(slept.has_value()) << "worker " << worker
                                  << " was to sleep in its call: " << describe(slept.error());

@@ -63,9 +63,9 @@ class CommandedSemaphore {
   /// Waits until one of `workers` has answered; takes it out of the list and answers it. Nobody:
   /// kMostWorkers.
   std::size_t finish_any(std::vector<std::size_t>& workers, Answer& answer);
-  /// True when the worker sleeps inside its call; a failure of the case when it does not come to
-  /// that.
-  bool asleep(std::size_t worker);
+  /// True when the worker waits inside its call: it sleeps or, where the claims say so, spins. A
+  /// failure of the case when it does not come to that.
+  bool waits(std::size_t worker);
 
   Answer acquire(std::size_t worker, Deadline deadline = Deadline::after(kCallPatience));
   Answer try_acquire(std::size_t worker);
@@ -96,6 +96,7 @@ class CommandedSemaphore {
 
   void obey(Worker& worker);
   bool has_answered(std::size_t worker) const;
+  bool spins(std::size_t worker);
 
   CaseContext& context_;
   std::unique_ptr<SemaphoreHost> host_;

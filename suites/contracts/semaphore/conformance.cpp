@@ -14,7 +14,6 @@ using Call = CommandedSemaphore::Call;
 using std::chrono::nanoseconds;
 
 bool counts(const SemaphoreClaims& claims) { return !claims.owner && claims.largest_value > 1; }
-bool has_owner(const SemaphoreClaims& claims) { return claims.owner; }
 
 /// Takes one unit in each of `units` workers, so that an owner never takes twice.
 void take_all(CommandedSemaphore& semaphore, std::int64_t units) {
@@ -97,13 +96,13 @@ SEMAPHORE_CASE(
   EXPECT_THAT(semaphore.acquire(1, Deadline::after(nanoseconds(-1))), FailsWith(Code::timed_out));
 }
 
-// An acquire without a unit sleeps, and the release of another process wakes it.
-SEMAPHORE_CASE(conformance, AcquireOfATakenUnit_SleepsUntilAnotherReleases) {
+// An acquire without a unit waits, and the release of another process wakes it.
+SEMAPHORE_CASE(conformance, AcquireOfATakenUnit_WaitsUntilAnotherReleases) {
   CommandedSemaphore semaphore(context, 1, 2);
   if (!semaphore.ready()) return;
   ASSERT_THAT(semaphore.acquire(0), Succeeds());
   semaphore.begin(1, Call::acquire, Deadline::after(kCallPatience));
-  ASSERT_TRUE(semaphore.asleep(1));
+  ASSERT_TRUE(semaphore.waits(1));
   ASSERT_THAT(semaphore.release(0), Succeeds());
   EXPECT_THAT(semaphore.finish(1), SucceedsPlainly());
 }
@@ -116,7 +115,7 @@ SEMAPHORE_CASE(conformance, OneRelease_LetsOneOfThreeWaitersGo) {
   std::vector<std::size_t> waiting{1, 2, 3};
   for (const std::size_t waiter : waiting) {
     semaphore.begin(waiter, Call::acquire, Deadline::after(kCallPatience));
-    ASSERT_TRUE(semaphore.asleep(waiter));
+    ASSERT_TRUE(semaphore.waits(waiter));
   }
   std::size_t holder = 0;
   while (!waiting.empty()) {
@@ -124,7 +123,7 @@ SEMAPHORE_CASE(conformance, OneRelease_LetsOneOfThreeWaitersGo) {
     Answer answer;
     holder = semaphore.finish_any(waiting, answer);
     ASSERT_THAT(answer, SucceedsPlainly()) << waiting.size() << " still wait for a released unit";
-    for (const std::size_t waiter : waiting) ASSERT_TRUE(semaphore.asleep(waiter));
+    for (const std::size_t waiter : waiting) ASSERT_TRUE(semaphore.waits(waiter));
     EXPECT_THAT(semaphore.try_acquire(4), FailsWith(Code::would_block))
         << "the unit is with waiter " << holder;
   }
@@ -143,7 +142,7 @@ SEMAPHORE_CASE(conformance, AsManyReleasesAsWaiters_AllWake, .applies = counts) 
     for (std::size_t waiter = 0; waiter < kWaiters; ++waiter) {
       semaphore.begin(waiter, Call::acquire, Deadline::after(kCallPatience));
     }
-    for (std::size_t waiter = 0; waiter < kWaiters; ++waiter) ASSERT_TRUE(semaphore.asleep(waiter));
+    for (std::size_t waiter = 0; waiter < kWaiters; ++waiter) ASSERT_TRUE(semaphore.waits(waiter));
     ASSERT_THAT(semaphore.release(kWaiters, kWaiters), Succeeds());
     for (std::size_t waiter = 0; waiter < kWaiters; ++waiter) {
       ASSERT_THAT(semaphore.finish_or_stuck(waiter), Succeeds())
@@ -233,8 +232,9 @@ SEMAPHORE_CASE(conformance, ReleaseByAnotherThanTheAcquirer_GivesTheUnitBack, .a
 
 // The owner's second acquire answers an error at once and does not sleep on itself.
 SEMAPHORE_CASE(
-    conformance, SecondAcquireByTheOwner_IsRefused,
-    .applies = [](const SemaphoreClaims& claims) { return claims.relock_refused; }) {
+    conformance, SecondAcquireByTheOwner_IsRefused, .applies = [](const SemaphoreClaims& claims) {
+      return claims.owner && claims.relock == Relock::refused;
+    }) {
   CommandedSemaphore semaphore(context, 1, 2);
   if (!semaphore.ready()) return;
   ASSERT_THAT(semaphore.acquire(0), Succeeds());
@@ -245,12 +245,12 @@ SEMAPHORE_CASE(
   EXPECT_THAT(semaphore.try_acquire(1), Succeeds());
 }
 
-// Where no refusal is claimed the owner's second acquire waits like any other's: it sleeps to its
+// Where it is to wait, the owner's second acquire waits like any other's: it sleeps to its
 // deadline.
 SEMAPHORE_CASE(
     conformance, SecondAcquireByTheOwnerWithoutARefusal_TimesOut,
     .applies = [](const SemaphoreClaims& claims) {
-      return claims.owner && !claims.relock_refused && claims.deadlines;
+      return claims.owner && claims.relock == Relock::waits && claims.deadlines;
     }) {
   CommandedSemaphore semaphore(context, 1, 1);
   if (!semaphore.ready()) return;
@@ -260,7 +260,10 @@ SEMAPHORE_CASE(
 }
 
 // A try by the owner itself fails at once, too.
-SEMAPHORE_CASE(conformance, TryByTheOwner_WouldBlock, .applies = has_owner) {
+SEMAPHORE_CASE(
+    conformance, TryByTheOwner_WouldBlock, .applies = [](const SemaphoreClaims& claims) {
+      return claims.owner && (claims.relock == Relock::waits || claims.relock == Relock::refused);
+    }) {
   CommandedSemaphore semaphore(context, 1, 1);
   if (!semaphore.ready()) return;
   ASSERT_THAT(semaphore.try_acquire(0), Succeeds());

@@ -49,6 +49,7 @@ void kill_a_holder(CaseContext& context, Call how) {
   switch (context.semaphore().claims.owner_death) {
     case OwnerDeath::nothing:
       EXPECT_THAT(semaphore.try_acquire(1), FailsWith(Code::would_block));
+      if (!context.semaphore().claims.deadlines) return;
       EXPECT_THAT(semaphore.acquire(1, Deadline::after(kShortWait)), FailsWith(Code::timed_out));
       return;
     case OwnerDeath::units_returned:
@@ -86,7 +87,7 @@ SEMAPHORE_CASE(
   std::vector<std::size_t> waiting{1, 2};
   for (const std::size_t waiter : waiting) {
     semaphore.begin(waiter, Call::acquire, Deadline::after(kCallPatience));
-    ASSERT_TRUE(semaphore.asleep(waiter));
+    ASSERT_TRUE(semaphore.waits(waiter));
   }
   semaphore.kill(0);
   Answer answer;
@@ -108,7 +109,7 @@ SEMAPHORE_CASE(crashes, WaiterKilledInItsSleep_ReleaseWakesAnother, .applies = s
   ASSERT_THAT(semaphore.acquire(0), Succeeds());
   for (const std::size_t waiter : {1U, 2U}) {
     semaphore.begin(waiter, Call::acquire, Deadline::after(kCallPatience));
-    ASSERT_TRUE(semaphore.asleep(waiter));
+    ASSERT_TRUE(semaphore.waits(waiter));
   }
   semaphore.kill(1);
   ASSERT_THAT(semaphore.release(0), Succeeds());
@@ -126,7 +127,7 @@ SEMAPHORE_CASE(crashes, HolderStopped_UnitStaysTakenUntilItGoesOn) {
   context.fault_fired();
   EXPECT_THAT(semaphore.try_acquire(1), FailsWith(Code::would_block));
   semaphore.begin(1, Call::acquire, Deadline::after(kCallPatience));
-  EXPECT_TRUE(semaphore.asleep(1));
+  EXPECT_TRUE(semaphore.waits(1));
   ASSERT_TRUE(semaphore.crew().process(0).resume().has_value());
   ASSERT_THAT(semaphore.release(0), Succeeds());
   EXPECT_THAT(semaphore.finish(1), SucceedsPlainly());
@@ -168,7 +169,7 @@ SEMAPHORE_CASE(crashes, ReleaserKilledAtEachSystemCall_WaitersGoOn, .applies = c
     CommandedSemaphore semaphore(context, 0, 2);
     if (!semaphore.ready()) return;
     semaphore.begin(0, Call::acquire, Deadline::after(kCallPatience));
-    ASSERT_TRUE(semaphore.asleep(0));
+    ASSERT_TRUE(semaphore.waits(0));
     Sweep sweep{semaphore, context};
     const auto kill = sweep.kill_at(stop, [](Worker& worker, Semaphore& mine) {
       worker.expect(mine.release().has_value(), "release failed");
@@ -216,7 +217,7 @@ SEMAPHORE_CASE(
     context.fault_planned();
     SCOPED_TRACE("acquirer killed " + kill->place());
     semaphore.begin(1, Call::acquire, Deadline::after(kCallPatience));
-    ASSERT_TRUE(semaphore.asleep(1));
+    ASSERT_TRUE(semaphore.waits(1));
     ASSERT_THAT(semaphore.release(0), Succeeds());
     EXPECT_THAT(semaphore.finish(1), SucceedsPlainly()) << "the dead took the unit or the wake-up";
     EXPECT_THAT(semaphore.try_acquire(2), FailsWith(Code::would_block)) << "a unit was made up";

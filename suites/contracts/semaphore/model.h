@@ -29,8 +29,10 @@ class SemaphoreModel {
       : claims_(claims), free_(initial) {}
 
   Expected try_acquire(std::size_t worker) {
-    if (free_ == 0)
-      return claims_.owner && owner_ == worker ? Expected::refused : Expected::would_block;
+    if (free_ == 0) {
+      if (!owns(worker)) return Expected::would_block;
+      return claims_.relock == Relock::waits ? Expected::refused : acquire_again();
+    }
     take(worker);
     return Expected::ok;
   }
@@ -41,7 +43,7 @@ class SemaphoreModel {
       take(worker);
       return Expected::ok;
     }
-    if (claims_.owner && owner_ == worker && claims_.relock_refused) return Expected::refused;
+    if (owns(worker) && claims_.relock != Relock::waits) return acquire_again();
     return claims_.deadlines ? Expected::timed_out : Expected::undefined;
   }
 
@@ -52,6 +54,7 @@ class SemaphoreModel {
     if (free_ == claims_.largest_value) {
       return claims_.overflow_refused ? Expected::overflow : Expected::undefined;
     }
+    if (--depth_ > 0) return Expected::ok;
     ++free_;
     owner_ = kNobody;
     return Expected::ok;
@@ -62,13 +65,25 @@ class SemaphoreModel {
  private:
   void take(std::size_t worker) {
     --free_;
+    depth_ = 1;
     if (claims_.owner) owner_ = worker;
+  }
+
+  bool owns(std::size_t worker) const { return claims_.owner && owner_ == worker; }
+
+  /// The owner's next acquire, where that does not wait.
+  Expected acquire_again() {
+    if (claims_.relock == Relock::refused) return Expected::refused;
+    if (claims_.relock == Relock::unclaimed) return Expected::undefined;
+    if (claims_.relock == Relock::counted) ++depth_;
+    return Expected::ok;
   }
 
   const SemaphoreClaims& claims_;
   std::int64_t free_;
   static constexpr std::size_t kNobody = SIZE_MAX;
   std::size_t owner_ = kNobody;
+  std::int64_t depth_ = 0;  ///< releases that the owner owes; of counting ones it has no meaning
 };
 
 }  // namespace gauntlet

@@ -120,7 +120,9 @@ SEMAPHORE_CASE(overload, FourProcessesACoreOnThreeUnits_NeverMoreInside, .applie
 }
 
 // A dozen sleepers and one unit that goes from one to the next: nobody is forgotten.
-SEMAPHORE_CASE(overload, ADozenSleepers_EachGetsATurn) {
+SEMAPHORE_CASE(
+    overload, ADozenSleepers_EachGetsATurn,
+    .applies = [](const SemaphoreClaims& claims) { return claims.sleeps; }) {
   constexpr std::size_t kSleepers = 12;
   CommandedSemaphore semaphore(context, 1, kSleepers + 1);
   if (!semaphore.ready()) return;
@@ -130,8 +132,8 @@ SEMAPHORE_CASE(overload, ADozenSleepers_EachGetsATurn) {
   for (std::size_t sleeper = 0; sleeper < kSleepers; ++sleeper) {
     semaphore.begin(sleeper, Call::acquire, Deadline::after(kCallPatience));
     waiting.push_back(sleeper);
+    ASSERT_TRUE(semaphore.waits(sleeper));  // in the order of their calls
   }
-  for (const std::size_t sleeper : waiting) ASSERT_TRUE(semaphore.asleep(sleeper));
   bool in_order = true;
   for (std::size_t turn = 0; turn < kSleepers; ++turn) {
     ASSERT_THAT(semaphore.release(holder), Succeeds());

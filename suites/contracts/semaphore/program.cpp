@@ -28,7 +28,7 @@ constexpr history::SearchLimits kSearch{.steps = 200'000, .memory_bytes = 64 * 1
 SemaphoreStep generate_step(Random& random, const SemaphoreClaims& claims) {
   const std::uint64_t draw = random.below(claims.readable ? 10 : 9);
   if (draw < 3) return {.op = Op::try_acquire};
-  if (draw < 5) {
+  if (draw < 5 && (claims.deadlines || claims.owner)) {
     return {.op = Op::acquire, .patience_us = static_cast<std::uint32_t>(random.below(2000))};
   }
   if (draw < 9) return {.op = Op::release};

@@ -24,7 +24,8 @@ struct SemaphoreProgram {
   std::vector<std::vector<SemaphoreStep>> processes;
 };
 
-/// 2–8 processes, 1–6 calls each, that end whatever the subject does: every wait has a deadline.
+/// 2–8 processes, 1–6 calls each, that end whatever the subject does: every wait has a deadline or
+/// is for a unit whose owner gives it back.
 SemaphoreProgram generate_program(Random& random, const SemaphoreClaims& claims);
 /// One process or one call less.
 std::vector<SemaphoreProgram> smaller_programs(const SemaphoreProgram& program);

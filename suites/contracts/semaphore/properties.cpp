@@ -94,6 +94,7 @@ std::string step(const SemaphoreClaims& claims, CommandedSemaphore& semaphore,
   Answer answer;
   if (command.op == Op::try_acquire) {
     expected = model.try_acquire(command.worker);
+    if (expected == Expected::undefined) return "";
     answer = semaphore.try_acquire(command.worker);
   } else if (command.op == Op::release) {
     expected = model.release(command.worker);
