@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 
 #include "contracts/channel.h"
 
@@ -18,16 +19,31 @@ inline bool is_countable(const ChannelClaims& claims) {
   return claims.overflow != Overflow::drop && claims.fanout == Fanout::compete &&
          !claims.synchronous;
 }
-inline bool blocks_when_full(const ChannelClaims& claims) {
-  return is_countable(claims) && claims.overflow == Overflow::block;
+/// What was sent is kept until somebody receives it.
+inline bool keeps_messages(const ChannelClaims& claims) { return !claims.synchronous; }
+inline bool has_kept_messages(const ChannelClaims& claims) {
+  return has_messages(claims) && keeps_messages(claims);
 }
+inline bool blocks_when_full(const ChannelClaims& claims) {
+  return is_countable(claims) && claims.overflow == Overflow::block && !claims.unbounded;
+}
+/// Messages of one priority come out in the order sent: Order::priority is fifo among equals, and
+/// all messages are equals unless a case says otherwise.
 inline bool keeps_order(const ChannelClaims& claims) {
-  return is_countable(claims) && claims.order != Order::none && claims.order != Order::priority &&
+  return is_countable(claims) && claims.order != Order::none &&
          claims.delivery == Delivery::exactly_once;
 }
-inline bool survives_death(const ChannelClaims& claims) {
-  return claims.sender_death != DeathDamage::unclaimed &&
-         claims.receiver_death != DeathDamage::unclaimed;
+/// What this death does is claimed, and the others go on after it.
+inline bool is_survived(DeathDamage damage) {
+  return damage == DeathDamage::none || damage == DeathDamage::may_lose_one;
+}
+inline bool is_rendezvous(const ChannelClaims& claims) {
+  return claims.synchronous && has_messages(claims) && claims.fanout == Fanout::compete &&
+         claims.delivery == Delivery::exactly_once;
+}
+inline bool has_priorities(const ChannelClaims& claims) {
+  return keeps_order(claims) && claims.order == Order::priority && has_messages(claims) &&
+         claims.priorities > 1;
 }
 
 /// How many processes may send messages of `size` at once and have them come out whole.
@@ -42,6 +58,11 @@ inline std::size_t receivers_for(const ChannelClaims& claims, std::size_t wanted
   return claims.receivers == Multiplicity::one || has_bytes(claims)
              ? std::min<std::size_t>(wanted, 1)
              : wanted;
+}
+
+/// Of the priorities that a channel has, so many are used: few, so that many messages are equals.
+inline std::uint32_t priorities_for(const ChannelClaims& claims) {
+  return std::min<std::uint32_t>(claims.priorities, 4);
 }
 
 inline bool many_senders(const ChannelClaims& claims) {

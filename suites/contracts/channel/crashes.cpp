@@ -18,13 +18,18 @@ namespace gauntlet::channel_suite {
 namespace {
 
 bool sender_may_die(const ChannelClaims& claims) {
-  return keeps_order(claims) && claims.sender_death != DeathDamage::unclaimed;
+  return keeps_order(claims) && is_survived(claims.sender_death);
 }
 bool receiver_may_die(const ChannelClaims& claims) {
   // What a receiver of bytes takes with it may be a part of a message, after which no message of
   // the stream can be told from another.
-  return keeps_order(claims) && claims.receiver_death != DeathDamage::unclaimed &&
-         has_messages(claims);
+  return keeps_order(claims) && is_survived(claims.receiver_death) && has_messages(claims);
+}
+
+/// Nobody is inside a call, so no claim about deaths is needed but that they do not end everything.
+bool may_die_outside(const ChannelClaims& claims) {
+  return keeps_order(claims) && claims.sender_death != DeathDamage::ends_channel &&
+         claims.receiver_death != DeathDamage::ends_channel;
 }
 
 constexpr std::uint32_t kFillIds = 9000;
@@ -237,8 +242,7 @@ void kill_in_mid_traffic(CaseContext& context, Role victim_role) {
 
 }  // namespace
 
-// Nobody is inside a call, so no claim about deaths is needed.
-CHANNEL_CASE(crashes, SenderKilledBetweenCalls_HarmsNobody, .applies = keeps_order) {
+CHANNEL_CASE(crashes, SenderKilledBetweenCalls_HarmsNobody, .applies = may_die_outside) {
   Stage stage(context);
   if (!stage.ready()) return;
   Actor& victim = stage.add(Role::sender);
@@ -255,7 +259,7 @@ CHANNEL_CASE(crashes, SenderKilledBetweenCalls_HarmsNobody, .applies = keeps_ord
   if (stage.end()) judge_stage(stage, "a sender was killed between its calls");
 }
 
-CHANNEL_CASE(crashes, ReceiverKilledBetweenCalls_HarmsNobody, .applies = keeps_order) {
+CHANNEL_CASE(crashes, ReceiverKilledBetweenCalls_HarmsNobody, .applies = may_die_outside) {
   Stage stage(context);
   if (!stage.ready()) return;
   Actor& sender = stage.add(Role::sender);

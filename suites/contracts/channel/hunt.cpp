@@ -37,11 +37,13 @@ std::optional<Find> find_in(const CaseContext& context, const ChannelOptions& op
   return std::nullopt;
 }
 
+/// Small ids, of the priorities that the messages had.
 void renumber(Program& program) {
   std::uint32_t id = 1;
   for (LaneProgram& lane : program.lanes) {
     for (Step& step : lane.steps) {
-      if (step.act == Step::send) step.id = id++;
+      if (step.act != Step::send) continue;
+      step.id = id++ * program.priorities + priority_of(step.id, program.priorities);
     }
   }
 }
@@ -64,7 +66,10 @@ void renumber(const CaseContext& context, const ChannelOptions& options, Find& f
   std::map<std::uint64_t, std::uint64_t> names;
   for (const LaneProgram& lane : find.program.lanes) {
     for (const Step& step : lane.steps) {
-      if (step.act == Step::send) names[step.id] = names.size() + 1;
+      if (step.act != Step::send) continue;
+      const std::uint32_t priorities = find.program.priorities;
+      const std::uint64_t name = names.size() + 1;
+      names[step.id] = name * priorities + priority_of(step.id, priorities);
     }
   }
   Find renamed = find;

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "contracts/channel/message.h"
 #include "history/lanes.h"
 
 namespace gauntlet::channel_suite {
@@ -20,7 +21,7 @@ history::Order order_of(Order order) {
       return history::Order::fifo;
     case Order::per_sender_fifo:
       return history::Order::per_sender_fifo;
-    case Order::priority:  // the contract's send has no priority: all messages are equals
+    case Order::priority:  // unless priorities are used, all messages are equals
       return history::Order::fifo;
     case Order::none:
       return history::Order::none;
@@ -43,13 +44,18 @@ history::Delivery delivery_of(const ChannelClaims& claims) {
 
 }  // namespace
 
-FifoRules rules_for(const ChannelClaims& claims, const ChannelOptions& options, bool drained) {
+FifoRules rules_for(const ChannelClaims& claims, const ChannelOptions& options, bool drained,
+                    std::uint32_t priorities) {
   FifoRules rules;
   rules.order = order_of(claims.order);
   rules.delivery = delivery_of(claims);
   if (claims.exact_capacity) rules.capacity = options.capacity;
   rules.drained = drained;
-  const bool linearizable = claims.order == Order::fifo;
+  if (priorities > 1) {
+    rules.order = history::Order::priority;
+    rules.priority = [priorities](std::uint64_t id) { return priority_of(id, priorities); };
+  }
+  const bool linearizable = claims.order == Order::fifo || claims.order == Order::priority;
   rules.empty_is_exact = linearizable;
   rules.full_is_exact = linearizable && claims.exact_capacity;
   rules.timeouts_are_exact = linearizable;

@@ -13,8 +13,9 @@ namespace gauntlet::channel_suite {
 /// The rules that follow from the claims. `drained`: at the end somebody received until nothing
 /// was left. Order::fifo is a linearizable queue, so "empty" and "full" are exact; channels that
 /// claim less may answer them while somebody else is inside a call.
+/// With more than one of `priorities`, each message has that of its id.
 history::FifoRules rules_for(const ChannelClaims& claims, const ChannelOptions& options,
-                             bool drained);
+                             bool drained, std::uint32_t priorities = 1);
 
 /// check_fifo_channel; a search over its budget is tried again without the capacity, which the
 /// patterns decide alone, so that `unknown` stays a rarity.

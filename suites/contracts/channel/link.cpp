@@ -45,14 +45,22 @@ Outcome outcome_of(Code code) {
   }
 }
 
-MessageLink::MessageLink(Channel& channel, Framing framing, history::Lane lane, std::size_t largest)
-    : channel_(channel), framing_(framing), lane_(lane), out_(largest), in_(largest) {}
+MessageLink::MessageLink(Channel& channel, Framing framing, history::Lane lane, std::size_t largest,
+                         std::uint32_t priorities)
+    : channel_(channel),
+      framing_(framing),
+      lane_(lane),
+      priorities_(priorities),
+      out_(largest),
+      in_(largest) {}
 
 Passage MessageLink::send(std::uint32_t id, std::size_t size, Deadline deadline) {
   const std::span<std::byte> bytes(out_.data(), size);
   write_message(bytes, id);
   const history::Token token = lane_.invoke(Op::send, id, size);
-  const Result<std::size_t> sent = send_all(bytes, deadline);
+  const Result<std::size_t> sent =
+      priorities_ > 1 ? channel_.send_with_priority(bytes, priority_of(id, priorities_), deadline)
+                      : send_all(bytes, deadline);
   Passage passage{
       .outcome = Outcome::ok, .error = {}, .id = id, .size = static_cast<std::uint32_t>(size)};
   if (!sent) {

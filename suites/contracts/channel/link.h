@@ -44,7 +44,9 @@ history::Outcome outcome_of(Code code);
 /// Lives in a worker.
 class MessageLink {
  public:
-  MessageLink(Channel& channel, Framing framing, history::Lane lane, std::size_t largest);
+  /// With more than one of `priorities`, a message goes out with the one of its id.
+  MessageLink(Channel& channel, Framing framing, history::Lane lane, std::size_t largest,
+              std::uint32_t priorities = 1);
 
   Passage send(std::uint32_t id, std::size_t size, Deadline deadline);
   Passage receive(Deadline deadline);
@@ -58,6 +60,7 @@ class MessageLink {
   Channel& channel_;
   Framing framing_;
   history::Lane lane_;
+  std::uint32_t priorities_;
   std::vector<std::byte> out_;
   std::vector<std::byte> in_;
 };

@@ -17,6 +17,11 @@ inline constexpr std::size_t kHeaderBytes = 16;
 using Sentence = std::array<char, 160>;
 Sentence sentence(std::string_view text);
 
+/// The priority that a message is sent with, where a case uses so many of them.
+inline std::uint32_t priority_of(std::uint64_t id, std::uint32_t priorities) {
+  return static_cast<std::uint32_t>(id % priorities);
+}
+
 /// Fills `into` (at least kHeaderBytes) with the message `id` of that size.
 void write_message(std::span<std::byte> into, std::uint32_t id);
 

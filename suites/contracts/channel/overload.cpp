@@ -219,8 +219,9 @@ CHANNEL_CASE(overload, NoDescriptorLeft_NewOnesAreRefusedAndTheOldOneWorks) {
   context.observed("without_descriptors", *created != 0 ? "needs none" : "exhausted");
   Actor& sender = stage.add(Role::sender);
   Actor& receiver = stage.add(Role::receiver);
-  EXPECT_THAT(sender.send_message(1, 64, kPatient), Succeeds());
-  EXPECT_THAT(receiver.receive_message(kPatient), BringsMessage(1));
+  const Transfer passed = transfer_message(sender, 1, 64, receiver);
+  EXPECT_THAT(passed.sent, Succeeds());
+  EXPECT_THAT(passed.received, BringsMessage(1));
 }
 
 // More than the system allows is refused with a word that says so, or it really holds so many.

@@ -144,6 +144,7 @@ bool cannot_get_stuck(const Program& program, std::size_t capacity) {
 
 Program draw_program(Random& random, const Shape& shape, std::uint32_t first_id) {
   Program program;
+  program.priorities = shape.priorities;
   const auto add = [&](std::size_t count, Role role) {
     for (std::size_t i = 0; i < count; ++i) {
       program.lanes.push_back(

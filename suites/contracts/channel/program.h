@@ -30,6 +30,7 @@ struct LaneProgram {
 };
 
 struct Program {
+  std::uint32_t priorities = 1;  ///< how many are used; a message has that of its id
   std::vector<LaneProgram> lanes;
   std::size_t calls() const;
 };
@@ -49,6 +50,7 @@ struct Shape {
   /// Of ten programs so many receive nothing by themselves: all that fits is sent, and comes out
   /// when the round is drained, so that the senders have the CPUs for themselves.
   std::uint32_t drained_in_ten = 1;
+  std::uint32_t priorities = 1;  ///< how many are used
 };
 
 /// True when no call with patience can be left waiting by a channel that keeps its promises:

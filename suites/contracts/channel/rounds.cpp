@@ -11,6 +11,7 @@
 #include "base/limits.h"
 #include "contracts/channel/judge.h"
 #include "history/recorder.h"
+#include "history/rendezvous.h"
 #include "process/crew.h"
 #include "process/futex.h"
 #include "process/shared.h"
@@ -224,7 +225,8 @@ class RoundsOnOneChannel {
     const Result<std::unique_ptr<Channel>> channel = host.open(programs_.front().lanes[lane].role);
     if (!worker.expect(channel.has_value(), "open() in a new process failed")) return;
     MessageLink link(**channel, subject_.claims.framing, recorder_.lane(lane),
-                     std::max<std::size_t>(options_.message_size, 4096));
+                     std::max<std::size_t>(options_.message_size, 4096),
+                     programs_.front().priorities);
     Runner runner(*board_, link, static_cast<std::uint32_t>(lane));
     worker.await_start();
     // Woken together, two processes are often put on the CPU of the one who wakes them, and then
@@ -315,7 +317,10 @@ class RoundsOnOneChannel {
     const std::size_t count =
         std::min(over + (stuck.empty() && died.empty() ? 0 : 1), programs_.size());
     batch.rounds.resize(count);
-    for (Round& round : batch.rounds) round.history.cut = all.cut;
+    for (Round& round : batch.rounds) {
+      round.history.cut = all.cut;
+      round.priorities = programs_.front().priorities;
+    }
     std::size_t round = 0;
     for (const history::Call& call : all.calls) {
       while (round + 1 < count && round < over && call.invoked_ns >= board_->began_ns[round + 1]) {
@@ -361,7 +366,10 @@ history::Verdict verdict_of(const ChannelClaims& claims, const ChannelOptions& o
   if (!round.died.empty()) return history::Verdict::broken(round.died, open);
   // A drain ends the round only when nobody is stuck in it.
   const bool drained = round.stuck.empty();
-  const history::Verdict verdict = check(round.history, rules_for(claims, options, drained));
+  const history::Verdict verdict =
+      claims.synchronous
+          ? history::check_rendezvous(round.history)
+          : check(round.history, rules_for(claims, options, drained, round.priorities));
   if (verdict.kind == history::Verdict::violation) return verdict;
   if (!round.stuck.empty()) {
     return history::Verdict::broken(

@@ -17,6 +17,7 @@ namespace gauntlet::channel_suite {
 /// What one program did. The channel was drained after it, by calls that are in the history too.
 struct Round {
   history::History history;
+  std::uint32_t priorities = 1;    ///< that the program used
   std::vector<std::string> flaws;  ///< torn messages, wrong answers; as a sentence each
   std::string stuck;               ///< who sleeps in which call although nothing is in the way
   std::string died;                ///< who ended that nobody had killed

@@ -75,7 +75,7 @@ void Actor::serve(Worker& worker, Mailbox& mailbox, const Stage& stage, std::byt
   std::optional<MessageLink> link;
   if (channel) {
     link.emplace(**channel, stage.claims().framing, stage.recorder_.lane(index),
-                 std::min<std::size_t>(room, 256 * 1024));
+                 std::min<std::size_t>(room, 256 * 1024), stage.priorities_);
   }
   for (std::uint32_t turn = 0;; ++turn) {
     mailbox.answered.store(turn + 1, std::memory_order_release);
@@ -233,9 +233,29 @@ bool Actor::asleep() {
 
 Process& Actor::process() { return stage_.crew_.process(index_); }
 
-Stage::Stage(CaseContext& context, const ChannelOptions& options)
+Transfer transfer(Actor& sender, std::span<const std::byte> bytes, Actor& receiver,
+                  std::size_t buffer) {
+  const bool waits = sender.stage_.claims().synchronous;
+  if (waits) receiver.begin({.act = Command::receive, .wait = kPatient, .size = buffer});
+  Transfer both;
+  both.sent = sender.send(bytes, kPatient);
+  both.received = waits ? receiver.finish() : receiver.receive(buffer, kPatient);
+  return both;
+}
+
+Transfer transfer_message(Actor& sender, std::uint32_t id, std::size_t size, Actor& receiver) {
+  const bool waits = sender.stage_.claims().synchronous;
+  if (waits) receiver.begin({.act = Command::receive_message, .wait = kPatient});
+  Transfer both;
+  both.sent = sender.send_message(id, size, kPatient);
+  both.received = waits ? receiver.finish() : receiver.receive_message(kPatient);
+  return both;
+}
+
+Stage::Stage(CaseContext& context, const ChannelOptions& options, std::uint32_t priorities)
     : context_(context),
       options_(options),
+      priorities_(priorities),
       recorder_(history::Recorder::create(kMostActors, kMostCalls)),
       crew_(kMostActors) {
   options_.scope = context.scope();

@@ -50,6 +50,8 @@ struct Command {
   bool armed = false;    ///< between Worker::arm() and disarm()
 };
 
+struct Transfer;
+
 /// A worker of the stage, in the body's hands. Valid as long as the stage.
 class Actor {
  public:
@@ -77,6 +79,10 @@ class Actor {
 
  private:
   friend class Stage;
+  friend Transfer transfer(Actor& sender, std::span<const std::byte> bytes, Actor& receiver,
+                           std::size_t buffer);
+  friend Transfer transfer_message(Actor& sender, std::uint32_t id, std::size_t size,
+                                   Actor& receiver);
   struct Mailbox;
   Actor(class Stage& stage, std::size_t largest);
   static void serve(Worker& worker, Mailbox& mailbox, const Stage& stage, std::byte* data,
@@ -91,6 +97,16 @@ class Actor {
   bool lost_ = false;  ///< dead, or never came back from a call
 };
 
+/// One message passed on, and what both sides answered.
+struct Transfer {
+  Reply sent;
+  Reply received;
+};
+/// Sent and then received; where a send waits for its receiver, both at once.
+Transfer transfer(Actor& sender, std::span<const std::byte> bytes, Actor& receiver,
+                  std::size_t buffer);
+Transfer transfer_message(Actor& sender, std::uint32_t id, std::size_t size, Actor& receiver);
+
 enum class Traced : std::uint8_t { no, yes };
 
 /// Makes the channel of the case's subject. When that fails the context has been told, and
@@ -98,7 +114,8 @@ enum class Traced : std::uint8_t { no, yes };
 class Stage {
  public:
   explicit Stage(CaseContext& context) : Stage(context, options_for(context.channel().claims)) {}
-  Stage(CaseContext& context, const ChannelOptions& options);
+  /// With more than one of `priorities`, messages are sent with those of their ids (priority_of).
+  Stage(CaseContext& context, const ChannelOptions& options, std::uint32_t priorities = 1);
   Stage(const Stage&) = delete;
   /// Ends what is still there, like end().
   ~Stage();
@@ -128,6 +145,7 @@ class Stage {
 
   CaseContext& context_;
   ChannelOptions options_;
+  std::uint32_t priorities_;
   std::unique_ptr<ChannelHost> host_;
   history::Recorder recorder_;
   Crew crew_;
