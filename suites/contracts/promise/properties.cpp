@@ -58,8 +58,8 @@ class PromiseModel {
   /// What the call must answer: an error, or nothing for success. Undefined is not asked.
   struct Expected {
     bool asked = true;
-    std::optional<Code> error;
-    Settlement told;
+    std::optional<Code> error = std::nullopt;
+    Settlement told = {};
   };
 
   Expected settle(Settlement::Kind kind, std::uint64_t number) {
