@@ -1,0 +1,81 @@
+// Batches of promises, a barrier before each.
+#include "contracts/promise/rounds.h"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "base/limits.h"
+#include "support/own_cpu.h"
+
+namespace gauntlet {
+namespace {
+
+constexpr std::size_t kMostCalls = 16;  // an actor makes in one round
+
+}  // namespace
+
+void busy_for(Random& random, std::uint64_t most_us) {
+  const Deadline end = Deadline::after(std::chrono::microseconds(random.below(most_us)));
+  while (!end.expired()) {
+  }
+}
+
+void PromiseRounds::act(Actor& actor, std::size_t rounds, const Act& act) {
+  const PromiseRole role = actor.index() < setters_ ? PromiseRole::setter : PromiseRole::waiter;
+  Random random = context_.random(batch_ * 64 + actor.index());
+  // Setters share a CPU with nobody who waits, where there are two.
+  take_own_cpu(role == PromiseRole::setter ? 0 : 1);
+  std::vector<std::unique_ptr<RecordedPromise>> ends;
+  for (std::size_t round = 0; round < rounds; ++round) {
+    ends.push_back(std::make_unique<RecordedPromise>(actor, role, round,
+                                                     recorders_[round].lane(actor.index())));
+    if (!ends.back()->ready()) return;
+  }
+  actor.await_start();
+  for (std::size_t round = 0; round < rounds; ++round) {
+    arrived_->fetch_add(1);
+    const std::uint64_t all = (round + 1) * (setters_ + waiters_);
+    for (std::uint64_t looks = 0; arrived_->load() < all && looks < kLoopBound; ++looks) {
+      ::sched_yield();
+    }
+    Turn turn{actor, *ends[round], random, round};
+    act(turn);
+    actor.step();
+  }
+}
+
+bool PromiseRounds::play_some(std::size_t rounds, const Act& set, const Act& wait,
+                              std::string_view meaning) {
+  ++batch_;
+  recorders_.clear();
+  for (std::size_t round = 0; round < rounds; ++round) {
+    recorders_.push_back(history::Recorder::create(setters_ + waiters_, kMostCalls));
+  }
+  const Shared<std::atomic<std::uint32_t>> arrived;
+  arrived_ = &*arrived;
+  Actors actors(context_, rounds);
+  for (std::size_t i = 0; i < setters_ + waiters_; ++i) {
+    actors.add([&, i](Actor& actor) { act(actor, rounds, i < setters_ ? set : wait); });
+  }
+  if (!actors.run(meaning)) return false;
+  history::PromiseRules rules;
+  for (std::uint32_t setter = 0; setter < setters_; ++setter) rules.setters.push_back(setter);
+  rules.breaks = context_.promise().claims.setter_death == SetterDeath::broken;
+  return std::all_of(recorders_.begin(), recorders_.end(), [&](const history::Recorder& recorder) {
+    return expect_explained(context_, recorder.collect(), rules);
+  });
+}
+
+bool PromiseRounds::play(std::uint64_t rounds, const Act& set, const Act& wait,
+                         std::string_view meaning) {
+  while (rounds > 0) {
+    const std::uint64_t some = std::min<std::uint64_t>(rounds, kMostPromises);
+    if (!play_some(static_cast<std::size_t>(some), set, wait, meaning)) return false;
+    rounds -= some;
+  }
+  return true;
+}
+
+}  // namespace gauntlet
