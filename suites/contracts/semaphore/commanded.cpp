@@ -28,6 +28,8 @@ Answer to_answer(const Result<Acquired>& result) {
   return answer;
 }
 
+constexpr std::chrono::milliseconds kLook{50};  // between looks whether they only sleep
+
 /// What the process has used of the CPU; none when it cannot be told.
 std::optional<std::chrono::nanoseconds> cpu_time(pid_t pid) {
   clockid_t clock{};
@@ -146,10 +148,16 @@ bool CommandedSemaphore::has_answered(std::size_t worker) const {
          slot.asked.load(std::memory_order_relaxed);
 }
 
+bool CommandedSemaphore::all_asleep(const std::vector<std::size_t>& workers) {
+  return std::all_of(workers.begin(), workers.end(), [&](std::size_t worker) {
+    return crew_.process(worker).await_asleep(Deadline::after(kLook)).has_value();
+  });
+}
+
 std::size_t CommandedSemaphore::finish_any(std::vector<std::size_t>& workers, Answer& answer) {
   // Twice the patience of the call itself, so that its own time-out is heard first.
   const Deadline deadline = Deadline::after(2 * kCallPatience);
-  constexpr std::chrono::milliseconds kLook{200};  // between looks whether they are still alive
+  Deadline quiet = Deadline::after(kQuiet);
   answer = {};
   while (!deadline.expired()) {
     const std::uint32_t news = board_->news.load();
@@ -165,6 +173,13 @@ std::size_t CommandedSemaphore::finish_any(std::vector<std::size_t>& workers, An
     }
     if (!alive) break;
     futex_wait(board_->news, news, kLook);
+    if (board_->news.load() != news || !all_asleep(workers)) {
+      quiet = Deadline::after(kQuiet);
+    } else if (quiet.expired() && board_->news.load() == news) {
+      // Whoever else waits on it waits in vain, too.
+      for (std::size_t each = 0; each < crew_.size(); ++each) crew_.kill(each);
+      break;
+    }
   }
   return kMostWorkers;
 }
@@ -174,27 +189,6 @@ Answer CommandedSemaphore::finish(std::size_t worker) {
   Answer answer;
   finish_any(only, answer);
   return answer;
-}
-
-Answer CommandedSemaphore::finish_or_stuck(std::size_t worker) {
-  const Deadline deadline = Deadline::after(2 * kCallPatience);
-  Deadline quiet = Deadline::after(kQuiet);
-  constexpr std::chrono::milliseconds kLook{50};
-  while (!deadline.expired() && !has_answered(worker)) {
-    Process& process = crew_.process(worker);
-    if (!process.running()) return {};
-    const std::uint32_t news = board_->news.load();
-    if (has_answered(worker)) break;
-    futex_wait(board_->news, news, kLook);
-    if (!process.await_asleep(Deadline::after(kLook))) {
-      quiet = Deadline::after(kQuiet);
-    } else if (quiet.expired() && !has_answered(worker)) {
-      // Whoever else waits on it waits in vain, too.
-      for (std::size_t each = 0; each < crew_.size(); ++each) crew_.kill(each);
-      return {};
-    }
-  }
-  return has_answered(worker) ? board_->slots[worker].answer : Answer{};
 }
 
 bool CommandedSemaphore::spins(std::size_t worker) {

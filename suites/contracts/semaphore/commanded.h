@@ -55,13 +55,11 @@ class CommandedSemaphore {
   /// last.
   void begin(std::size_t worker, Call call, Deadline deadline = Deadline::immediate(),
              std::uint32_t times = 1);
-  /// Waits until the call that was begun has answered.
+  /// Waits until the call that was begun has answered. A worker that only sleeps, for longer than
+  /// any claimed re-check, is stuck: all workers are killed, and there is no answer.
   Answer finish(std::size_t worker);
-  /// The same for a call that must end now. A worker that only sleeps, for longer than any claimed
-  /// re-check, is stuck: all workers are killed, and there is no answer.
-  Answer finish_or_stuck(std::size_t worker);
-  /// Waits until one of `workers` has answered; takes it out of the list and answers it. Nobody:
-  /// kMostWorkers.
+  /// Waits until one of `workers` has answered; takes it out of the list and answers it. Nobody,
+  /// because all of them are stuck: kMostWorkers.
   std::size_t finish_any(std::vector<std::size_t>& workers, Answer& answer);
   /// True when the worker waits inside its call: it sleeps or, where the claims say so, spins. A
   /// failure of the case when it does not come to that.
@@ -96,6 +94,7 @@ class CommandedSemaphore {
 
   void obey(Worker& worker);
   bool has_answered(std::size_t worker) const;
+  bool all_asleep(const std::vector<std::size_t>& workers);
   bool spins(std::size_t worker);
 
   CaseContext& context_;

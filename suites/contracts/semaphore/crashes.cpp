@@ -54,11 +54,11 @@ void kill_a_holder(CaseContext& context, Call how) {
       return;
     case OwnerDeath::units_returned:
       semaphore.begin(1, Call::acquire, Deadline::after(kCallPatience));
-      ASSERT_THAT(semaphore.finish_or_stuck(1), SucceedsPlainly());
+      ASSERT_THAT(semaphore.finish(1), SucceedsPlainly());
       break;
     case OwnerDeath::reported:
       semaphore.begin(1, Call::acquire, Deadline::after(kCallPatience));
-      ASSERT_THAT(semaphore.finish_or_stuck(1), ReportsOwnerDied());
+      ASSERT_THAT(semaphore.finish(1), ReportsOwnerDied());
       break;
   }
   EXPECT_THAT(semaphore.try_acquire(2), Fails()) << "the unit came back twice";
@@ -223,6 +223,48 @@ SEMAPHORE_CASE(
     EXPECT_THAT(semaphore.try_acquire(2), FailsWith(Code::would_block)) << "a unit was made up";
   }
   EXPECT_TRUE(over) << "the acquire did not come to its end in " << kMostStops << " stops";
+  context.measured("kill_points", static_cast<double>(fired));
+}
+
+// The same for a release by the owner: wherever it is killed, who sleeps for the unit gets it.
+// Fails when the unit is given back in one step and the sleeper woken in another, and nobody but
+// the dead knew of the second.
+SEMAPHORE_CASE(
+    crashes, OwnerKilledAtEachSystemCallOfItsRelease_AWaiterGetsTheUnit,
+    .applies = [](const SemaphoreClaims& claims) { return claims.owner && survives_calls(claims); },
+    .needs = {Need::ptrace}) {
+  bool over = false;
+  std::uint64_t fired = 0;
+  for (std::uint32_t stop = 1; !over && stop <= kMostStops; ++stop) {
+    CommandedSemaphore semaphore(context, 1, 1);
+    if (!semaphore.ready()) return;
+    const auto owner = semaphore.crew().add_traced([&](Worker& worker) {
+      const auto mine = open_semaphore(worker, semaphore.host());
+      if (!mine) return;
+      worker.expect(mine->acquire(Deadline::never()).has_value(), "acquire failed");
+      worker.arrive(0);
+      worker.arm();
+      worker.expect(mine->release().has_value(), "release failed");
+      worker.disarm();
+    });
+    ASSERT_TRUE(owner.has_value()) << describe(owner.error());
+    ASSERT_TRUE(semaphore.crew().await_arrival(*owner, 0, Deadline::after(kCallPatience)));
+    semaphore.begin(0, Call::acquire, Deadline::after(kCallPatience));
+    ASSERT_TRUE(semaphore.waits(0));
+    const auto kill =
+        kill_at_system_call(semaphore.crew().process(*owner), stop, Deadline::after(kCallPatience));
+    ASSERT_TRUE(kill.has_value()) << describe(kill.error());
+    over = !kill->fired;
+    if (!over) {
+      ++fired;
+      context.fault_planned();
+    }
+    SCOPED_TRACE(over ? "not killed" : "owner killed " + kill->place());
+    ASSERT_THAT(semaphore.finish(0), Succeeds()) << "the waiter sleeps on, though nobody holds it";
+    EXPECT_THAT(semaphore.release(0), Succeeds());
+    EXPECT_THAT(semaphore.acquire(0), SucceedsPlainly());
+  }
+  EXPECT_TRUE(over) << "the release did not come to its end in " << kMostStops << " stops";
   context.measured("kill_points", static_cast<double>(fired));
 }
 
