@@ -25,7 +25,8 @@ inline bool has_kept_messages(const ChannelClaims& claims) {
   return has_messages(claims) && keeps_messages(claims);
 }
 inline bool blocks_when_full(const ChannelClaims& claims) {
-  return is_countable(claims) && claims.overflow == Overflow::block && !claims.unbounded;
+  return is_countable(claims) && claims.overflow == Overflow::block && !claims.unbounded &&
+         claims.sends_can_be_given_up;
 }
 /// Messages of one priority come out in the order sent: Order::priority is fifo among equals, and
 /// all messages are equals unless a case says otherwise.
@@ -58,6 +59,11 @@ inline std::size_t receivers_for(const ChannelClaims& claims, std::size_t wanted
   return claims.receivers == Multiplicity::one || has_bytes(claims)
              ? std::min<std::size_t>(wanted, 1)
              : wanted;
+}
+
+/// Of `many` channels that a case would make one after another, so many; at least one.
+inline std::uint64_t few_if_costly(const ChannelClaims& claims, std::uint64_t many) {
+  return claims.costly_to_make ? std::max<std::uint64_t>(many / 8, 1) : many;
 }
 
 /// Of the priorities that a channel has, so many are used: few, so that many messages are equals.

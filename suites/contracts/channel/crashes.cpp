@@ -390,4 +390,42 @@ CHANNEL_CASE(
   kill_in_mid_traffic(context, Role::receiver);
 }
 
+// Those who wait would wait for ever, for nobody is left to serve them.
+CHANNEL_CASE(
+    crashes, SenderKilledWhereADeathEndsTheChannel_SleepingReceiverIsTold,
+    .applies = [](const ChannelClaims& claims) {
+      return claims.sender_death == DeathDamage::ends_channel;
+    }) {
+  Stage stage(context);
+  if (!stage.ready()) return;
+  Actor& victim = stage.add(Role::sender);
+  Actor& receiver = stage.add(Role::receiver);
+  const Transfer passed = transfer_message(victim, 1, 64, receiver);
+  EXPECT_THAT(passed.sent, Succeeds());
+  EXPECT_THAT(passed.received, BringsMessage(1));
+  receiver.begin({.act = Command::receive_message, .wait = kPatient});
+  ASSERT_TRUE(receiver.asleep());
+  victim.kill();
+  EXPECT_THAT(receiver.finish(), FailsWith(Code::closed));
+}
+
+CHANNEL_CASE(
+    crashes, ReceiverKilledWhereADeathEndsTheChannel_SenderIsTold,
+    .applies = [](const ChannelClaims& claims) {
+      return claims.receiver_death == DeathDamage::ends_channel;
+    }) {
+  Stage stage(context);
+  if (!stage.ready()) return;
+  Actor& sender = stage.add(Role::sender);
+  Actor& victim = stage.add(Role::receiver);
+  victim.kill();
+  // What was under way when the news came may still be accepted where messages are kept.
+  Reply reply;
+  for (std::uint32_t id = 1; id <= 10'000; ++id) {
+    reply = sender.send_message(id, 64, kPatient);
+    if (!reply.ok) break;
+  }
+  EXPECT_THAT(reply, FailsWith(Code::closed));
+}
+
 }  // namespace gauntlet::channel_suite

@@ -131,7 +131,8 @@ void report(CaseContext& context, const Shrunk& shrunk, std::uint64_t at, std::u
 }  // namespace
 
 HuntAmount hunt_amount(const CaseContext& context, HuntAmount smoke) {
-  return {.batches = context.amount(smoke.batches, smoke.batches * 8, smoke.batches * 64),
+  const std::uint64_t batches = few_if_costly(context.channel().claims, smoke.batches);
+  return {.batches = context.amount(batches, batches * 8, batches * 64),
           .programs = context.amount(smoke.programs, smoke.programs * 4, smoke.programs * 8)};
 }
 

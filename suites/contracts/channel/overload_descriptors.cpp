@@ -6,6 +6,7 @@
 
 #include "base/limits.h"
 #include "cases/case.h"
+#include "cases/context.h"
 #include "contracts/channel/claims.h"
 #include "contracts/channel/message.h"
 #include "process/crew.h"

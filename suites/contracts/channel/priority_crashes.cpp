@@ -43,7 +43,9 @@ bool kill_at(CaseContext& context, std::uint32_t stop) {
     return false;
   }
   SCOPED_TRACE("killed " + killed->place());
-  if (!killed->fired) EXPECT_THAT(victim.finish(), Succeeds());
+  if (!killed->fired) {
+    EXPECT_THAT(victim.finish(), Succeeds());
+  }
   with.put(last);
   put(id_of(5, middle, priorities));
   // Whether the victim's message is there is open, and told by how many come out.

@@ -115,76 +115,79 @@ std::string disagreement(const Deed& deed, const Reply& reply, Model& model, std
 
 CHANNEL_CASE(properties, AnySequenceOfCalls_AgreesWithAQueue, .applies = keeps_order) {
   const ChannelClaims& claims = context.channel().claims;
-  check_property(context, {.tests = context.amount(24, 200, 2000), .size = 40}, [&] {
-    const auto capacity = *rc::gen::inRange<std::size_t>(1, 6).as("capacity");
-    const ChannelOptions options = options_for(claims, capacity, 512);
-    const std::vector<Deed> sequence = *deeds(claims, options.message_size).as("calls");
-    Stage stage(context, options);
-    if (!stage.ready()) return;
-    Actor* actors[] = {&stage.add(Role::sender), &stage.add(Role::receiver), nullptr};
-    Model model(claims, options.capacity);
-    std::uint32_t id = 0;
-    for (std::size_t at = 0; at < sequence.size(); ++at) {
-      const Deed& deed = sequence[at];
-      // Where the system chose the capacity, "full" is nothing that the model knows.
-      if (deed.sends && model.full() && !claims.exact_capacity) continue;
-      if (actors[deed.actor] == nullptr) actors[deed.actor] = &stage.add(Role::both);
-      const Wait wait = deed.waits ? at_most(std::chrono::milliseconds(
-                                         (deed.sends ? model.full() : model.empty()) ? 1 : 20'000))
-                                   : kAttempt;
-      Actor& actor = *actors[deed.actor];
-      const Reply reply = deed.sends ? actor.send_message(++id, kHeaderBytes + deed.size, wait)
-                                     : actor.receive_message(wait);
-      const std::string wrong = disagreement(deed, reply, model, id);
-      if (!wrong.empty()) RC_FAIL(fmt::format("call {}: {}", at + 1, wrong));
-    }
-  });
+  check_property(
+      context, {.tests = few_if_costly(claims, context.amount(24, 200, 2000)), .size = 40}, [&] {
+        const auto capacity = *rc::gen::inRange<std::size_t>(1, 6).as("capacity");
+        const ChannelOptions options = options_for(claims, capacity, 512);
+        const std::vector<Deed> sequence = *deeds(claims, options.message_size).as("calls");
+        Stage stage(context, options);
+        if (!stage.ready()) return;
+        Actor* actors[] = {&stage.add(Role::sender), &stage.add(Role::receiver), nullptr};
+        Model model(claims, options.capacity);
+        std::uint32_t id = 0;
+        for (std::size_t at = 0; at < sequence.size(); ++at) {
+          const Deed& deed = sequence[at];
+          // Where the system chose the capacity, "full" is nothing that the model knows.
+          if (deed.sends && model.full() && !claims.exact_capacity) continue;
+          if (actors[deed.actor] == nullptr) actors[deed.actor] = &stage.add(Role::both);
+          const Wait wait = deed.waits
+                                ? at_most(std::chrono::milliseconds(
+                                      (deed.sends ? model.full() : model.empty()) ? 1 : 20'000))
+                                : kAttempt;
+          Actor& actor = *actors[deed.actor];
+          const Reply reply = deed.sends ? actor.send_message(++id, kHeaderBytes + deed.size, wait)
+                                         : actor.receive_message(wait);
+          const std::string wrong = disagreement(deed, reply, model, id);
+          if (!wrong.empty()) RC_FAIL(fmt::format("call {}: {}", at + 1, wrong));
+        }
+      });
 }
 
 // As much comes out as went in, in any portions.
 CHANNEL_CASE(properties, AnyPortions_AsMuchComesOutAsWentIn, .applies = keeps_order) {
   const ChannelClaims& claims = context.channel().claims;
-  check_property(context, {.tests = context.amount(20, 200, 2000), .size = 30}, [&] {
-    const ChannelOptions options = options_for(claims, 4, 1024);
-    const int largest = static_cast<int>(options.message_size);
-    const auto sizes = *rc::gen::container<std::vector<int>>(rc::gen::inRange(1, largest + 1))
-                            .as("sizes that are sent");
-    const int buffer = has_bytes(claims) ? *rc::gen::inRange(1, 2048).as("buffer") : largest;
-    Stage stage(context, options);
-    if (!stage.ready()) return;
-    Actor& sender = stage.add(Role::sender);
-    Actor& receiver = stage.add(Role::receiver);
-    std::vector<std::byte> in;
-    std::vector<std::byte> out;
-    const auto receive_some = [&] {
-      const Reply reply = receiver.receive(static_cast<std::size_t>(buffer), kAttempt);
-      if (!reply.ok) {
-        RC_ASSERT(reply.answered);
-        RC_ASSERT(code_name(reply.error.code) == code_name(Code::would_block));
-        return false;
-      }
-      out.insert(out.end(), reply.bytes.begin(), reply.bytes.end());
-      return true;
-    };
-    std::size_t inside = 0;
-    for (std::size_t at = 0; at < sizes.size(); ++at) {
-      if (inside == options.capacity) {
+  check_property(
+      context, {.tests = few_if_costly(claims, context.amount(20, 200, 2000)), .size = 30}, [&] {
+        const ChannelOptions options = options_for(claims, 4, 1024);
+        const int largest = static_cast<int>(options.message_size);
+        const auto sizes = *rc::gen::container<std::vector<int>>(rc::gen::inRange(1, largest + 1))
+                                .as("sizes that are sent");
+        const int buffer = has_bytes(claims) ? *rc::gen::inRange(1, 2048).as("buffer") : largest;
+        Stage stage(context, options);
+        if (!stage.ready()) return;
+        Actor& sender = stage.add(Role::sender);
+        Actor& receiver = stage.add(Role::receiver);
+        std::vector<std::byte> in;
+        std::vector<std::byte> out;
+        const auto receive_some = [&] {
+          const Reply reply = receiver.receive(static_cast<std::size_t>(buffer), kAttempt);
+          if (!reply.ok) {
+            RC_ASSERT(reply.answered);
+            RC_ASSERT(code_name(reply.error.code) == code_name(Code::would_block));
+            return false;
+          }
+          out.insert(out.end(), reply.bytes.begin(), reply.bytes.end());
+          return true;
+        };
+        std::size_t inside = 0;
+        for (std::size_t at = 0; at < sizes.size(); ++at) {
+          if (inside == options.capacity) {
+            while (receive_some()) {
+            }
+            inside = 0;
+          }
+          const auto bytes = pattern(static_cast<std::size_t>(sizes[at]), at);
+          const Reply reply = sender.send(bytes, kPatient);
+          RC_ASSERT(reply.ok);
+          RC_ASSERT(reply.size == bytes.size());
+          in.insert(in.end(), bytes.begin(), bytes.end());
+          ++inside;
+        }
         while (receive_some()) {
         }
-        inside = 0;
-      }
-      const auto bytes = pattern(static_cast<std::size_t>(sizes[at]), at);
-      const Reply reply = sender.send(bytes, kPatient);
-      RC_ASSERT(reply.ok);
-      RC_ASSERT(reply.size == bytes.size());
-      in.insert(in.end(), bytes.begin(), bytes.end());
-      ++inside;
-    }
-    while (receive_some()) {
-    }
-    RC_ASSERT(out.size() == in.size());
-    RC_ASSERT(out == in);
-  });
+        RC_ASSERT(out.size() == in.size());
+        RC_ASSERT(out == in);
+      });
 }
 
 // However the senders take turns, what one of them sent keeps its order.
@@ -194,36 +197,37 @@ CHANNEL_CASE(
       return keeps_order(claims) && many_senders(claims);
     }) {
   const ChannelClaims& claims = context.channel().claims;
-  check_property(context, {.tests = context.amount(15, 150, 1500), .size = 40}, [&] {
-    const ChannelOptions options = options_for(claims, 8, 256);
-    const auto turns =
-        *rc::gen::container<std::vector<int>>(rc::gen::inRange(0, 3)).as("who sends next");
-    const auto batch = *rc::gen::inRange<std::size_t>(1, options.capacity + 1).as("batch");
-    Stage stage(context, options);
-    if (!stage.ready()) return;
-    Actor* senders[] = {&stage.add(Role::sender), &stage.add(Role::sender),
-                        &stage.add(Role::sender)};
-    Actor& receiver = stage.add(Role::receiver);
-    std::uint32_t sent[3] = {};
-    std::uint32_t came[3] = {};
-    for (std::size_t at = 0; at < turns.size(); at += batch) {
-      const std::size_t end = std::min(at + batch, turns.size());
-      for (std::size_t i = at; i < end; ++i) {
-        const auto sender = static_cast<std::uint32_t>(turns[i]);
-        RC_ASSERT(senders[sender]
-                      ->send_message(sender * 1000 + ++sent[sender], 32 + 8 * sender, kPatient)
-                      .ok);
-      }
-      for (std::size_t i = at; i < end; ++i) {
-        const Reply reply = receiver.receive_message(kPatient);
-        RC_ASSERT(reply.ok);
-        if (reply.passage.flawed()) RC_FAIL(std::string(reply.passage.flaw.data()));
-        const std::uint32_t sender = reply.passage.id / 1000;
-        RC_ASSERT(sender < 3U);
-        RC_ASSERT(reply.passage.id % 1000 == ++came[sender]);
-      }
-    }
-  });
+  check_property(
+      context, {.tests = few_if_costly(claims, context.amount(15, 150, 1500)), .size = 40}, [&] {
+        const ChannelOptions options = options_for(claims, 8, 256);
+        const auto turns =
+            *rc::gen::container<std::vector<int>>(rc::gen::inRange(0, 3)).as("who sends next");
+        const auto batch = *rc::gen::inRange<std::size_t>(1, options.capacity + 1).as("batch");
+        Stage stage(context, options);
+        if (!stage.ready()) return;
+        Actor* senders[] = {&stage.add(Role::sender), &stage.add(Role::sender),
+                            &stage.add(Role::sender)};
+        Actor& receiver = stage.add(Role::receiver);
+        std::uint32_t sent[3] = {};
+        std::uint32_t came[3] = {};
+        for (std::size_t at = 0; at < turns.size(); at += batch) {
+          const std::size_t end = std::min(at + batch, turns.size());
+          for (std::size_t i = at; i < end; ++i) {
+            const auto sender = static_cast<std::uint32_t>(turns[i]);
+            RC_ASSERT(senders[sender]
+                          ->send_message(sender * 1000 + ++sent[sender], 32 + 8 * sender, kPatient)
+                          .ok);
+          }
+          for (std::size_t i = at; i < end; ++i) {
+            const Reply reply = receiver.receive_message(kPatient);
+            RC_ASSERT(reply.ok);
+            if (reply.passage.flawed()) RC_FAIL(std::string(reply.passage.flaw.data()));
+            const std::uint32_t sender = reply.passage.id / 1000;
+            RC_ASSERT(sender < 3U);
+            RC_ASSERT(reply.passage.id % 1000 == ++came[sender]);
+          }
+        }
+      });
 }
 
 }  // namespace gauntlet::channel_suite

@@ -136,24 +136,25 @@ class MeetingModel {
 CHANNEL_CASE(properties, AnySequenceOfOffersAndRequests_AgreesWithAMeetingPlace,
              .applies = is_rendezvous) {
   const ChannelClaims& claims = context.channel().claims;
-  check_property(context, {.tests = context.amount(12, 120, 1200), .size = 14}, [&] {
-    const std::vector<Deed> sequence = *deeds(claims).as("calls");
-    Stage stage(context);
-    if (!stage.ready()) return;
-    const std::size_t many_senders = claims.senders == Multiplicity::many ? 2 : 1;
-    const std::size_t many_receivers = claims.receivers == Multiplicity::many ? 2 : 1;
-    Side senders;
-    Side receivers;
-    for (std::size_t i = 0; i < many_senders; ++i) {
-      senders.idle.push_back(&stage.add(Role::sender));
-    }
-    for (std::size_t i = 0; i < many_receivers; ++i) {
-      receivers.idle.push_back(&stage.add(Role::receiver));
-    }
-    MeetingModel model(senders, receivers);
-    for (const Deed deed : sequence) model.act(deed);
-    model.settle();
-  });
+  check_property(
+      context, {.tests = few_if_costly(claims, context.amount(12, 120, 1200)), .size = 14}, [&] {
+        const std::vector<Deed> sequence = *deeds(claims).as("calls");
+        Stage stage(context);
+        if (!stage.ready()) return;
+        const std::size_t many_senders = claims.senders == Multiplicity::many ? 2 : 1;
+        const std::size_t many_receivers = claims.receivers == Multiplicity::many ? 2 : 1;
+        Side senders;
+        Side receivers;
+        for (std::size_t i = 0; i < many_senders; ++i) {
+          senders.idle.push_back(&stage.add(Role::sender));
+        }
+        for (std::size_t i = 0; i < many_receivers; ++i) {
+          receivers.idle.push_back(&stage.add(Role::receiver));
+        }
+        MeetingModel model(senders, receivers);
+        for (const Deed deed : sequence) model.act(deed);
+        model.settle();
+      });
 }
 
 }  // namespace gauntlet::channel_suite
