@@ -25,6 +25,10 @@ inline bool keeps_order(const ChannelClaims& claims) {
   return is_countable(claims) && claims.order != Order::none && claims.order != Order::priority &&
          claims.delivery == Delivery::exactly_once;
 }
+/// As what anybody can attach who knows the name.
+inline Role stranger_role(const ChannelClaims& claims) {
+  return claims.strangers_receive ? Role::receiver : Role::sender;
+}
 inline bool survives_death(const ChannelClaims& claims) {
   return claims.sender_death != DeathDamage::unclaimed &&
          claims.receiver_death != DeathDamage::unclaimed;
