@@ -46,6 +46,10 @@ inline bool has_priorities(const ChannelClaims& claims) {
   return keeps_order(claims) && claims.order == Order::priority && has_messages(claims) &&
          claims.priorities > 1;
 }
+/// As what anybody can attach who knows the name.
+inline Role stranger_role(const ChannelClaims& claims) {
+  return claims.strangers_receive ? Role::receiver : Role::sender;
+}
 
 /// How many processes may send messages of `size` at once and have them come out whole.
 inline std::size_t senders_for(const ChannelClaims& claims, std::size_t size, std::size_t wanted) {

@@ -208,7 +208,8 @@ CHANNEL_CASE(overload, NoDescriptorLeft_NewOnesAreRefusedAndTheOldOneWorks) {
       *created = another ? 1 : 0;
       if (!another) refused(another.error(), "create()");
       if (context.channel().attach != nullptr) {
-        const auto attached = context.channel().attach(address, Role::receiver);
+        const auto attached =
+            context.channel().attach(address, stranger_role(context.channel().claims));
         if (!attached) refused(attached.error(), "attach()");
       }
     }
