@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <memory>
 
-#include "base/limits.h"
 #include "support/own_cpu.h"
 
 namespace gauntlet {
@@ -19,6 +18,18 @@ constexpr std::size_t kMostCalls = 16;  // an actor makes in one round
 void busy_for(Random& random, std::uint64_t most_us) {
   const Deadline end = Deadline::after(std::chrono::microseconds(random.below(most_us)));
   while (!end.expired()) {
+  }
+}
+
+/// Looks for a while, so that all go on at the same moment, and then sleeps: when one of them is
+/// stuck in its round, all must be seen asleep.
+void PromiseRounds::meet(std::size_t round) {
+  constexpr int kLooks = 2000;
+  const auto all = static_cast<std::uint32_t>((round + 1) * (setters_ + waiters_));
+  if (arrived_->fetch_add(1) + 1 == all) return futex_wake_all(*arrived_);
+  for (int looks = 0; arrived_->load() < all && looks < kLooks; ++looks) ::sched_yield();
+  for (std::uint32_t seen = arrived_->load(); seen < all; seen = arrived_->load()) {
+    futex_wait(*arrived_, seen);
   }
 }
 
@@ -35,11 +46,7 @@ void PromiseRounds::act(Actor& actor, std::size_t rounds, const Act& act) {
   }
   actor.await_start();
   for (std::size_t round = 0; round < rounds; ++round) {
-    arrived_->fetch_add(1);
-    const std::uint64_t all = (round + 1) * (setters_ + waiters_);
-    for (std::uint64_t looks = 0; arrived_->load() < all && looks < kLoopBound; ++looks) {
-      ::sched_yield();
-    }
+    meet(round);
     Turn turn{actor, *ends[round], random, round};
     act(turn);
     actor.step();
@@ -53,7 +60,7 @@ bool PromiseRounds::play_some(std::size_t rounds, const Act& set, const Act& wai
   for (std::size_t round = 0; round < rounds; ++round) {
     recorders_.push_back(history::Recorder::create(setters_ + waiters_, kMostCalls));
   }
-  const Shared<std::atomic<std::uint32_t>> arrived;
+  const Shared<FutexWord> arrived;
   arrived_ = &*arrived;
   Actors actors(context_, rounds);
   for (std::size_t i = 0; i < setters_ + waiters_; ++i) {

@@ -1,7 +1,6 @@
 // Many promises one after the other, each met by all actors at the same moment.
 #pragma once
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -9,6 +8,7 @@
 #include <vector>
 
 #include "contracts/promise/recorded.h"
+#include "process/futex.h"
 #include "process/shared.h"
 
 namespace gauntlet {
@@ -41,13 +41,14 @@ class PromiseRounds {
  private:
   bool play_some(std::size_t rounds, const Act& set, const Act& wait, std::string_view meaning);
   void act(Actor& actor, std::size_t rounds, const Act& act);
+  void meet(std::size_t round);
 
   CaseContext& context_;
   std::size_t setters_;
   std::size_t waiters_;
   std::uint64_t batch_ = 0;
   std::vector<history::Recorder> recorders_;
-  std::atomic<std::uint32_t>* arrived_ = nullptr;  ///< actors at the start of any round so far
+  FutexWord* arrived_ = nullptr;  ///< actors at the start of any round so far
 };
 
 }  // namespace gauntlet
