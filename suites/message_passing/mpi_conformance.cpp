@@ -138,7 +138,7 @@ GAUNTLET_CASE(MessagePassingRaces, MpiBarrierOverAndOver_NobodyLeavesBeforeAllHa
               .clause = "MPI-4.0 section 6.3 MPI_BARRIER") {
   const auto seen = run_ranks(context, "barrier", 3);
   if (!seen) return;
-  EXPECT_EQ(seen->one("rounds"), 50);
+  EXPECT_EQ(seen->one("rounds"), 12);
   EXPECT_EQ(seen->one("left_early"), 0);
 }
 

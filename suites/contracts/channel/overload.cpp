@@ -9,7 +9,6 @@
 
 #include <algorithm>
 #include <map>
-#include <thread>
 
 #include "base/limits.h"
 #include "base/unique_fd.h"
@@ -22,10 +21,6 @@
 
 namespace gauntlet::channel_suite {
 namespace {
-
-std::size_t four_a_core() {
-  return std::clamp<std::size_t>(4 * std::thread::hardware_concurrency(), 4, 16);
-}
 
 /// Without the capacity, which binds all the time here: the patterns decide the rest exactly.
 bool judge_traffic(CaseContext& context, const Stage& stage, const history::History& history) {

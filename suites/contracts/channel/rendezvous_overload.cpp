@@ -2,9 +2,6 @@
 // sends given up by the hundred.
 #include <gmock/gmock.h>
 
-#include <algorithm>
-#include <thread>
-
 #include "base/limits.h"
 #include "cases/case.h"
 #include "contracts/channel/matchers.h"
@@ -12,13 +9,6 @@
 #include "contracts/channel/traffic.h"
 
 namespace gauntlet::channel_suite {
-namespace {
-
-std::size_t four_a_core() {
-  return std::clamp<std::size_t>(4 * std::thread::hardware_concurrency(), 4, 16);
-}
-
-}  // namespace
 
 CHANNEL_CASE(
     overload, RendezvousManySendersBeforeNoReceiver_AllSleepAndEachIsTakenOnce,

@@ -86,13 +86,14 @@ void Actor::serve(Worker& worker, Mailbox& mailbox, const Stage& stage, std::byt
     }
     const Command command = mailbox.command;
     if (command.act == Command::leave) return;
+    // Before the deadline is set: whatever comes between the two only makes it look later.
+    const std::int64_t from = monotonic_ns();
     const Deadline deadline = command.wait.deadline();
     Result<std::size_t> result = 0;
     mailbox.passage = {};
     mailbox.begun.store(turn + 1, std::memory_order_release);
     futex_wake_all(mailbox.begun);
     if (command.armed) worker.arm();
-    const std::int64_t from = monotonic_ns();
     switch (command.act) {
       case Command::send:
         result = (*channel)->send({data, command.size}, deadline);

@@ -1,8 +1,10 @@
 // Senders and receivers that run free on the channel of a stage, to be killed, slowed and counted.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <thread>
 #include <vector>
 
 #include "contracts/channel/stage.h"
@@ -11,6 +13,11 @@
 #include "process/futex.h"
 
 namespace gauntlet::channel_suite {
+
+/// Processes that are more than the cores can run at once.
+inline std::size_t four_a_core() {
+  return std::clamp<std::size_t>(4 * std::thread::hardware_concurrency(), 4, 16);
+}
 
 struct TrafficOptions {
   std::size_t senders = 2;
