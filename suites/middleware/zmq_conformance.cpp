@@ -1,6 +1,7 @@
 // What ZeroMQ promises of its socket types: lockstep, exclusivity, filters, parts, and what happens
 // at the high-water mark.
 #include "middleware/zmq_peers.h"
+#include "support/scratch_directory.h"
 
 namespace gauntlet {
 namespace {
@@ -8,10 +9,6 @@ namespace {
 #if GAUNTLET_HAS_ZEROMQ
 
 constexpr const char* kHere = "inproc://here";
-
-std::string ipc_name(const CaseContext& context) {
-  return "ipc://" + sandbox_directory() + "/" + context.scope();
-}
 
 GAUNTLET_CASE(MiddlewareConformance, ZmqReq_SecondSendWithoutReceiveIsEfsm,
               .clause = "zmq_socket(3), ZMQ_REQ; zmq_send(3) ERRORS EFSM") {
@@ -251,7 +248,9 @@ GAUNTLET_CASE(MiddlewareConformance, ZmqContextShutDown_CallsAnswerEterm,
 // A receiver that is killed is replaced: the sender reconnects by itself.
 GAUNTLET_CASE(MiddlewareCrashes, ZmqReceiverKilled_SenderReconnectsToTheNext,
               .clause = "zmq_setsockopt(3), ZMQ_RECONNECT_IVL; zmq_connect(3)") {
-  const std::string name = ipc_name(context);
+  const auto directory = ScratchDirectory::create(context.scope());
+  if (!directory) return context.not_created(directory.error());
+  const std::string name = "ipc://" + directory->file("socket");
   const auto receive = [name](Worker& worker) {
     ZmqPeer peer;
     void* pull = peer.socket(ZMQ_PULL);

@@ -22,7 +22,7 @@ bool ordered(const ChannelClaims& claims) {
 }
 
 /// More than any of the channels here holds.
-constexpr std::uint32_t kFlood = 8000;
+constexpr std::uint32_t kFlood = 4000;
 constexpr std::size_t kFloodBytes = 4096;
 
 }  // namespace
