@@ -18,8 +18,8 @@ std::optional<std::int64_t> system_number(const std::string& path, std::size_t f
 /// case was told not_run.
 class PrivateIpcSetting {
  public:
-  /// `path` is below /proc/sys/fs/mqueue or one of kernel/{sem,msgmni,msgmnb,msgmax}, which
-  /// ipc_namespaces(7) lists as belonging to the namespace.
+  /// `path` is below /proc/sys/fs/mqueue or one of kernel/{sem,msgmni,msgmnb,msgmax,shmmni,shmmax,
+  /// shmall}, which ipc_namespaces(7) lists as belonging to the namespace.
   PrivateIpcSetting(CaseContext& context, std::string path, const std::string& value);
   PrivateIpcSetting(const PrivateIpcSetting&) = delete;
   PrivateIpcSetting& operator=(const PrivateIpcSetting&) = delete;
