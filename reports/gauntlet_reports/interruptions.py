@@ -1,7 +1,8 @@
 """The table of interrupted calls: what each blocking call did when a signal handler ran.
 
 A case tells it in its observations (docs/protocol.md): ``eintr read(pipe)`` for a handler without
-SA_RESTART, ``eintr read(pipe) SA_RESTART`` for one with it.
+SA_RESTART, ``eintr read(pipe) SA_RESTART`` for one with it, ``eintr read(pipe) SIGSTOP`` for a
+process that was stopped and went on.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from gauntlet_reports.outcomes import Entry
 
 _MARK = "eintr "
 _RESTART = " SA_RESTART"
+_STOP = " SIGSTOP"
 
 
 class Interruption(msgspec.Struct, frozen=True):
@@ -22,11 +24,12 @@ class Interruption(msgspec.Struct, frozen=True):
 
 
 class InterruptedCall(msgspec.Struct, frozen=True):
-    """One blocking call: without and with SA_RESTART; None where no case told of it."""
+    """One blocking call: handlers without and with SA_RESTART, a stop; None where none told."""
 
     call: str
     plain: Interruption | None = None
     restart: Interruption | None = None
+    stop: Interruption | None = None
 
 
 def interrupted_calls(listed: list[Entry]) -> list[InterruptedCall]:
@@ -36,11 +39,13 @@ def interrupted_calls(listed: list[Entry]) -> list[InterruptedCall]:
         for key, seen in (entry.result.observed if entry.result else {}).items():
             if not key.startswith(_MARK):
                 continue
-            call = key.removeprefix(_MARK).removesuffix(_RESTART)
+            call = key.removeprefix(_MARK).removesuffix(_RESTART).removesuffix(_STOP)
             row = found.get(call) or InterruptedCall(call)
             told = Interruption(entry, seen)
             if key.endswith(_RESTART):
                 found[call] = msgspec.structs.replace(row, restart=told)
+            elif key.endswith(_STOP):
+                found[call] = msgspec.structs.replace(row, stop=told)
             else:
                 found[call] = msgspec.structs.replace(row, plain=told)
     return sorted(found.values(), key=lambda row: row.call)

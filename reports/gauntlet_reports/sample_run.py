@@ -68,6 +68,7 @@ INTERRUPTED = {
     "DeadlinePassed_ReturnsTimedOut": {"eintr sem_timedwait": "EINTR"},
     "CapacityReached_SendWaits": {"eintr sem_wait": "EINTR"},
     "EmptyMessage_ArrivesEmpty": {"eintr sem_wait SA_RESTART": "goes on"},
+    "MessageOfTheLargestSize_ArrivesWhole": {"eintr sem_wait SIGSTOP": "goes on"},
 }
 LANES = """reference_channel: message 2 was accepted and never came out
   p0             |send 1----|

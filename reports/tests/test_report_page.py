@@ -191,6 +191,7 @@ def test_interrupted_calls_are_a_table_of_calls_and_handlers(run: RunData, page:
     assert wait.plain.seen == "EINTR"
     assert wait.restart is not None
     assert wait.restart.seen == "goes on"
+    assert wait.stop is not None
     assert rows["sem_timedwait"].restart is None
     assert "Handler with SA_RESTART" in page.text()
 
