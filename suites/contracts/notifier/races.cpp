@@ -3,12 +3,12 @@
 
 #include <atomic>
 #include <chrono>
-#include <thread>
 
 #include "base/limits.h"
 #include "contracts/notifier/opening.h"
 #include "contracts/notifier/program.h"
 #include "history/lanes.h"
+#include "process/futex.h"
 #include "process/shared.h"
 #include "support/own_cpu.h"
 #include "support/quiet.h"
@@ -107,10 +107,26 @@ NOTIFIER_CASE(races, PingPong_NoWakeUpIsLost, .applies = remembers) {
 NOTIFIER_CASE(races, NotifyBetweenTheLookAndTheSleep_IsNotLost, .applies = remembers) {
   constexpr std::uint64_t kMostUs = 20;
   struct Moment {
-    std::atomic<std::uint64_t> about_to_sleep{0};  ///< rounds in which the waiter is at its look
-    std::atomic<bool> over{false};
+    FutexWord about_to_sleep{
+        0};  ///< the round in which the waiter is at its look; or that it is over
+    std::atomic<bool> awaited{false};
+    void tell(std::uint32_t round) {
+      about_to_sleep.store(round);
+      if (awaited.load()) futex_wake_all(about_to_sleep);
+    }
+    // Sleeps after a while, so that who is stuck is seen to be, and so that one CPU is enough.
+    void await(std::uint32_t round) {
+      constexpr int kSpins = 5000;
+      for (int spin = 0; spin < kSpins && about_to_sleep.load() < round; ++spin) {
+      }
+      awaited.store(true);
+      for (std::uint32_t seen = about_to_sleep.load(); seen < round; seen = about_to_sleep.load()) {
+        futex_wait(about_to_sleep, seen);
+      }
+      awaited.store(false);
+    }
   };
-  const std::uint64_t rounds = context.amount(400, 20'000, 500'000);
+  const auto rounds = static_cast<std::uint32_t>(context.amount(400, 20'000, 500'000));
   const auto host = make_notifier(context);
   if (!host) return;
   Shared<Moment> moment;
@@ -119,25 +135,20 @@ NOTIFIER_CASE(races, NotifyBetweenTheLookAndTheSleep_IsNotLost, .applies = remem
     const auto waiter = open_notifier(worker, *host, NotifierRole::waiter);
     take_own_cpu(worker.index());
     worker.await_start();
-    for (std::uint64_t round = 1; waiter && round <= rounds; ++round) {
-      moment->about_to_sleep.store(round);
+    for (std::uint32_t round = 1; waiter && round <= rounds; ++round) {
+      moment->tell(round);
       if (!worker.expect(waiter->wait(Deadline::never()).has_value(), "wait failed")) break;
       worker.step();
     }
-    moment->over.store(true);
+    moment->tell(UINT32_MAX);
   };
   const auto notifying = [&](Worker& worker) {
     const auto notifier = open_notifier(worker, *host, NotifierRole::notifier);
     Random random = context.random();
     take_own_cpu(worker.index());
     worker.await_start();
-    for (std::uint64_t round = 1; notifier && round <= rounds; ++round) {
-      // Where there is one CPU the waiter gets no further while this one spins.
-      constexpr std::uint64_t kSpins = 2000;
-      for (std::uint64_t spin = 0; moment->about_to_sleep.load() < round; ++spin) {
-        if (moment->over.load()) return;
-        if (spin > kSpins) std::this_thread::sleep_for(microseconds(20));
-      }
+    for (std::uint32_t round = 1; notifier && round <= rounds; ++round) {
+      moment->await(round);
       work(random, kMostUs);
       if (!notify_when_there_is_room(worker, *notifier, 0)) return;
       worker.step();
