@@ -89,7 +89,9 @@ GAUNTLET_CASE(SharedMemoryConformance, ShmOpen_ModeForbidsIt_FailsWithEacces,
   EXPECT_THAT(call_without_capabilities(context, [=] { return try_open(name, O_RDONLY); }),
               SyscallSucceeds());
   const auto stranger = call_as_stranger(context, [=] { return try_open(name, O_RDONLY); });
-  if (stranger) EXPECT_THAT(*stranger, SyscallFailsWithErrno(EACCES));
+  if (stranger) {
+    EXPECT_THAT(*stranger, SyscallFailsWithErrno(EACCES));
+  }
 }
 
 GAUNTLET_CASE(SharedMemoryConformance, ShmOpen_Truncate_CutsTheObjectToNothing,

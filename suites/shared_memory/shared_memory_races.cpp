@@ -85,8 +85,8 @@ GAUNTLET_CASE(SharedMemoryRaces, Shmget_ManyAtOnceWithANewKey_AllGetOneSegment,
               .clause = "POSIX.1-2024 shmget() DESCRIPTION (IPC_CREAT)",
               .needs = {Need::private_ipc}) {
   const std::uint64_t keys = context.amount(100, 1000, 2000);
+  constexpr std::size_t kMost = 2000;
   struct Ids {
-    static constexpr std::size_t kMost = 2000;
     std::atomic<int> id[kMost];  ///< 1 + the id that somebody got
   };
   Shared<Ids> ids;
