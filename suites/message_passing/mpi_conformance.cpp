@@ -143,7 +143,7 @@ GAUNTLET_CASE(MessagePassingRaces, MpiBarrierOverAndOver_NobodyLeavesBeforeAllHa
 }
 
 // Abort is for all: the ranks that wait never come back, and the launcher says that it failed.
-GAUNTLET_CASE(MessagePassingCrashes, MpiAbortOfOneRank_EndsAllAndTheJobHasFailed,
+GAUNTLET_CASE(MessagePassingConformance, MpiAbortOfOneRank_EndsAllAndTheJobHasFailed,
               .clause = "MPI-4.0 section 9.7 MPI_ABORT; mpiexec(1)") {
   const auto seen = run_ranks(context, "abort");
   if (!seen) return;

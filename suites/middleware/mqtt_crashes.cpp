@@ -58,7 +58,9 @@ GAUNTLET_CASE(MiddlewareCrashes, MqttPublisherGoneBeforePubrel_SessionCompletesO
     ASSERT_TRUE(begun);
     id = *begun;
     ASSERT_TRUE(sender.await(MqttType::pubrec, id, patience()));
+    context.fault_planned();
   }
+  context.fault_fired();  // its connection has ended without DISCONNECT
   MqttClient back = server.connect(session);
   ASSERT_TRUE(back.session_present());
   ASSERT_TRUE(back.acknowledge(MqttType::pubrel, id));
@@ -79,8 +81,10 @@ GAUNTLET_CASE(MiddlewareCrashes, MosquittoStopped_StoreIsThereAfterTheNextStart,
     ASSERT_TRUE(sender.publish({.topic = "t", .payload = "queued", .qos = 1}));
     ASSERT_TRUE(sender.publish({.topic = "r", .payload = "kept", .qos = 1, .retain = true}));
   }
+  context.fault_planned();
   const auto end = server.broker().stop();
   ASSERT_TRUE(end) << describe(end.error());
+  context.fault_fired();
   EXPECT_TRUE(end->clean()) << describe(*end);
   ASSERT_TRUE(server.broker().restart());
   MqttClient back = server.connect(session);

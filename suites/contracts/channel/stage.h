@@ -141,7 +141,7 @@ class Stage {
  private:
   friend class Actor;
   static constexpr std::size_t kMostActors = 24;
-  static constexpr std::size_t kMostCalls = 512;
+  static constexpr std::size_t kMostCalls = 4096;
 
   CaseContext& context_;
   ChannelOptions options_;
