@@ -185,8 +185,14 @@ CHANNEL_CASE(crashes, SentWhileTheReceiverIsDead_HeirGetsEveryMessage, .applies 
   }
 }
 
-CHANNEL_CASE(crashes, SenderOfALossyChannelKilledAtSystemCalls_NothingIsTornOrStuck,
-             .applies = lossy_sender_may_die, .needs = {Need::ptrace}) {
+// The victim is a second sender beside one that stays.
+CHANNEL_CASE(
+    crashes, SenderOfALossyChannelKilledAtSystemCalls_NothingIsTornOrStuck,
+    .applies =
+        [](const ChannelClaims& claims) {
+          return lossy_sender_may_die(claims) && claims.senders == Multiplicity::many;
+        },
+    .needs = {Need::ptrace}) {
   sweep(context, {.act = Command::send_message, .wait = {}, .id = 7777, .size = 512});
 }
 
