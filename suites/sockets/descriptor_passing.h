@@ -83,6 +83,17 @@ struct Witness {
   }
   bool writer_is_gone_now() const { return (events_of(reader, POLLIN) & POLLHUP) != 0; }
   bool writer_goes() const { return (await_events(reader, POLLIN) & POLLHUP) != 0; }
+  /// The same when the kernel must collect it first. It looks when a Unix socket is closed, and may
+  /// take several looks for garbage that holds garbage.
+  bool writer_is_collected() const {
+    const Deadline deadline = Deadline::after(kCallPatience);
+    while (!deadline.expired()) {
+      static_cast<void>(SocketPair::open(SOCK_STREAM));
+      pollfd gone{.fd = reader.get(), .events = POLLIN, .revents = 0};
+      if (::poll(&gone, 1, 1) == 1) return (gone.revents & POLLHUP) != 0;
+    }
+    return false;
+  }
 };
 
 }  // namespace gauntlet
