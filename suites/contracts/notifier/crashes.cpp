@@ -339,12 +339,14 @@ NOTIFIER_CASE(crashes, WaitersKilledInMidTraffic_NotifiersGoOnAndTheNextIsReache
     const auto before = static_cast<std::uint32_t>(random.between(1, 20));
     for (std::uint32_t i = 0; i < before; ++i) ASSERT_THAT(notifier.notify(0), Succeeds());
     context.fault_planned();
-    notifier.begin_notify(0, 0, Deadline::after(kCallPatience));
+    notifier.begin_notify(0, 0, Deadline::after(kShortWait));
     EXPECT_TRUE(victims.kill(0));
     context.join(victims);
     const NotifierAnswer during = notifier.finish(0);
-    EXPECT_TRUE(during.ok || (claims.dead_waiter_is_told && during.error == Code::peer_gone))
-        << testing::PrintToString(during);
+    const bool told = claims.dead_waiter_is_told && during.error == Code::peer_gone;
+    // The dead may have left so many that there is no room, and nobody who makes some.
+    const bool full = claims.overflow == NotifyOverflow::block && during.error == Code::timed_out;
+    EXPECT_TRUE(during.arrived && (during.ok || told || full)) << testing::PrintToString(during);
   }
   const std::size_t newcomer = notifier.add(NotifierRole::waiter);
   if (!notifier.ready()) return;
