@@ -19,16 +19,25 @@ std::size_t cores() { return std::max<std::size_t>(1, std::thread::hardware_conc
 bool many_waiters(const PromiseClaims& claims) { return claims.many_waiters; }
 bool many_setters(const PromiseClaims& claims) { return claims.many_setters; }
 
+/// Actor 0 is the setter, and the others sleep in wait. False: that was not possible, which has
+/// been told.
+bool all_asleep(CommandedPromise& promise, std::size_t waiters) {
+  if (!promise.ready() || !promise.open(0, PromiseRole::setter)) return false;
+  for (std::size_t waiter = 1; waiter <= waiters; ++waiter) {
+    if (!promise.open(waiter, PromiseRole::waiter)) return false;
+    promise.begin_wait(waiter);
+  }
+  for (std::size_t waiter = 1; waiter <= waiters; ++waiter) {
+    if (!promise.asleep(waiter)) return false;
+  }
+  return true;
+}
+
 // Eight waiters a core, all asleep: one set wakes every one of them.
 PROMISE_CASE(overload, EightSleepersACore_OneSetWakesAll, .applies = many_waiters) {
   const std::size_t waiters = std::min<std::size_t>(8 * cores(), CommandedPromise::kMostActors - 1);
   CommandedPromise promise(context, waiters + 1);
-  if (!promise.ready() || !promise.open(0, PromiseRole::setter)) return;
-  for (std::size_t waiter = 1; waiter <= waiters; ++waiter) {
-    if (!promise.open(waiter, PromiseRole::waiter)) return;
-    promise.begin_wait(waiter);
-  }
-  for (std::size_t waiter = 1; waiter <= waiters; ++waiter) ASSERT_TRUE(promise.asleep(waiter));
+  if (!all_asleep(promise, waiters)) return;
   const std::int64_t begun_ns = monotonic_ns();
   ASSERT_THAT(promise.set(0, 7), Succeeds());
   for (std::size_t waiter = 1; waiter <= waiters; ++waiter) {
@@ -44,12 +53,7 @@ PROMISE_CASE(
     }) {
   const std::size_t waiters = std::min<std::size_t>(4 * cores(), CommandedPromise::kMostActors - 1);
   CommandedPromise promise(context, waiters + 1);
-  if (!promise.ready() || !promise.open(0, PromiseRole::setter)) return;
-  for (std::size_t waiter = 1; waiter <= waiters; ++waiter) {
-    if (!promise.open(waiter, PromiseRole::waiter)) return;
-    promise.begin_wait(waiter);
-  }
-  for (std::size_t waiter = 1; waiter <= waiters; ++waiter) ASSERT_TRUE(promise.asleep(waiter));
+  if (!all_asleep(promise, waiters)) return;
   const std::int64_t begun_ns = monotonic_ns();
   promise.die(0);
   for (std::size_t waiter = 1; waiter <= waiters; ++waiter) {
