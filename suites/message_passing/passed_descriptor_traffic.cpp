@@ -143,37 +143,6 @@ GAUNTLET_CASE(MessagePassingCrashes, ReceiverKilledWithUnreadMessages_TheirDescr
   EXPECT_THAT(reader.finish(), SyscallSucceedsWithValue(0));
 }
 
-// A process may have no more descriptors under way than it may open; what it is refused then works
-// again once somebody has received.
-GAUNTLET_CASE(MessagePassingOverload, DescriptorsUnderWayOverTheLimit_FailsWithEtoomanyrefs,
-              .clause = "unix(7) ERRORS [ETOOMANYREFS]") {
-  const UniqueFd file = memory_file();
-  constexpr int kLimit = 64;
-  const CallOutcome outcome = call_without_capabilities(context, [&]() -> long {
-    const LoweredLimit limit(RLIMIT_NOFILE, kLimit);
-    std::vector<MessagePair> pairs;
-    int sent = 0;
-    for (int n = 0; n < 4; ++n) {  // more than one, for a socket holds only so much
-      auto pair = MessagePair::open();
-      if (!pair) return -1;
-      pairs.push_back(std::move(*pair));
-      while (sent <= 2 * kLimit && send_descriptor(pairs.back().ours.get(), file.get()) == 1) {
-        ++sent;
-      }
-      if (errno != EAGAIN) break;
-    }
-    if (errno != ETOOMANYREFS) return -1;
-    if (sent > kLimit + 1) return sent;
-    // Two, for one more than the limit was let through.
-    for (int n = 0; n < 2; ++n) {
-      if (!receive_descriptor(pairs.front().theirs.get()).descriptor.valid()) return -1;
-    }
-    return send_descriptor(pairs.back().ours.get(), file.get()) == 1 ? 0 : -1;
-  });
-  EXPECT_THAT(outcome, SyscallSucceedsWithValue(0))
-      << "the number of descriptors that were under way, when it is over the limit of " << kLimit;
-}
-
 // Without a free number the message comes all the same, and says that something is missing.
 GAUNTLET_CASE(MessagePassingOverload, NoNumberFreeForADescriptor_TheMessageComesWithoutIt,
               .clause = "unix(7) SCM_RIGHTS (RLIMIT_NOFILE exceeded: excess are closed)") {

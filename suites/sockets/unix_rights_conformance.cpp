@@ -194,21 +194,55 @@ GAUNTLET_CASE(SocketsConformance, ScmRights_WithAnEmptyDatagram_Arrive,
 }
 
 // A user without privileges may not have more descriptors in flight than it may have open.
+// The kernel counts for each user what all of its processes have in flight, so the limit is well
+// above what other processes may hold.
 GAUNTLET_CASE(SocketsOverload, ScmRights_MoreInFlightThanTheLimit_FailsWithEtoomanyrefs,
               .clause = "unix(7) ERRORS [ETOOMANYREFS]") {
-  const auto pair = SocketPair::open(SOCK_DGRAM, SOCK_NONBLOCK);
-  if (!pair) return context.not_created(pair.error());
+  constexpr std::size_t kLimit = 4096;
+  constexpr std::size_t kSize = 250;  // of one message
+  rlimit limit{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
+  if (limit.rlim_max < kLimit) return context.not_run("RLIMIT_NOFILE of 4096", "ulimit -Hn 4096");
+  std::vector<SocketPair> pairs;  // more than one, for a socket holds only so much
+  for (int n = 0; n < 4; ++n) {
+    auto pair = SocketPair::open(SOCK_STREAM, SOCK_NONBLOCK);
+    if (!pair) return context.not_created(pair.error());
+    pairs.push_back(std::move(*pair));
+  }
+  const Shared<std::size_t> sent;
   const CallOutcome refused = call_without_capabilities(context, [&]() -> long {
-    const LoweredLimit limit(RLIMIT_NOFILE, 64);
-    const std::vector<int> many(50, pair->first.get());
-    for (int messages = 0; messages < 4; ++messages) {
-      if (send_descriptors(pair->first, many) < 0) return -1;
+    const LoweredLimit lowered(RLIMIT_NOFILE, kLimit);
+    const std::vector<int> many(kSize, pairs[0].first.get());
+    for (const SocketPair& pair : pairs) {
+      while (*sent <= 2 * kLimit && send_descriptors(pair.first, many) > 0) *sent += kSize;
+      if (errno == ETOOMANYREFS) return -1;
     }
-    return 0;
+    errno = EAGAIN;
+    return -1;
   });
-  EXPECT_THAT(refused, SyscallFailsWithErrno(ETOOMANYREFS));
+  EXPECT_THAT(refused, SyscallFailsWithErrno(ETOOMANYREFS)) << *sent << " were in flight";
+  EXPECT_LE(*sent, kLimit + kSize) << "one message may pass the limit, no more";
+  if (*sent == 0) {
+    return context.not_run("fewer than 4096 descriptors of this user in flight",
+                           "end what holds them, or restart a kernel that lost them");
+  }
   // What is received is no more in flight.
-  EXPECT_THAT(take_descriptors(pair->second, 50).descriptors, SizeIs(50));
+  std::size_t taken = 0;
+  for (const SocketPair& pair : pairs) {
+    for (;;) {
+      const Taken one = take_descriptors(pair.second, kSize, MSG_CMSG_CLOEXEC, 1);
+      if (one.size < 0) break;
+      taken += one.descriptors.size();
+    }
+  }
+  EXPECT_EQ(taken, *sent);
+  EXPECT_THAT(call_without_capabilities(
+                  context,
+                  [&]() -> long {
+                    const LoweredLimit lowered(RLIMIT_NOFILE, kLimit);
+                    return send_descriptor(pairs[0].first, pairs[0].second);
+                  }),
+              SyscallSucceeds());
 }
 
 // Two sockets that hold each other in flight are reachable by nobody; the kernel finds them and
@@ -232,6 +266,35 @@ GAUNTLET_CASE(SocketsConformance, ScmRights_UnreachableCycles_AreCollected,
     pair->second.reset();
     EXPECT_TRUE(witness->writer_is_collected());
   }
+}
+
+// Two cycles that share a socket are garbage as one cycle is. Linux 6.18 never finds these: a
+// search that comes to the shared socket on the way of the longer cycle leaves the shorter one with
+// another number, and takes it for something that somebody may still receive.
+GAUNTLET_CASE(SocketsConformance, ScmRights_UnreachableCyclesThatShareASocket_AreCollected,
+              .clause = "unix(7) SCM_RIGHTS; garbage of net/unix/garbage.c") {
+  auto witness = Witness::open();
+  if (!witness) return context.not_created(witness.error());
+  std::vector<SocketPair> nodes;
+  for (int n = 0; n < 4; ++n) {
+    auto node = SocketPair::open(SOCK_DGRAM);
+    if (!node) return context.not_created(node.error());
+    nodes.push_back(std::move(*node));
+  }
+  const auto put = [&](std::size_t what, std::size_t into) {
+    return send_descriptor(nodes[into].first, nodes[what].second);
+  };
+  // 0 → 2 → 0 and 0 → 3 → 1 → 0, in the order that Linux is wrong about.
+  ASSERT_THAT(put(1, 0), SyscallSucceeds());
+  ASSERT_THAT(put(2, 0), SyscallSucceeds());
+  ASSERT_THAT(put(3, 1), SyscallSucceeds());
+  ASSERT_THAT(put(0, 2), SyscallSucceeds());
+  ASSERT_THAT(put(0, 3), SyscallSucceeds());
+  ASSERT_THAT(send_descriptor(nodes[3].first, witness->writer), SyscallSucceeds());
+  witness->writer.reset();
+  EXPECT_FALSE(witness->writer_is_gone_now());
+  nodes.clear();
+  EXPECT_TRUE(witness->writer_is_collected()) << "what was dropped later has been collected";
 }
 
 // A socket that is in flight with bytes in its queue is alive as long as somebody can receive it,
@@ -323,15 +386,20 @@ GAUNTLET_CASE(SocketsProperties, ScmRights_RandomGraphs_GarbageGoesAndTheReachab
     // Node 0 is reachable through the root's queue, and its own queue has a message.
     ASSERT_THAT(send_text(nodes[0].first, "alive"), SyscallSucceeds());
     ASSERT_THAT(send_descriptor(root->first, nodes[0].second), SyscallSucceeds());
-    for (std::uint64_t edge = random.between(count, 3 * count); edge > 0; --edge) {
-      const SocketPair& to = nodes[random.between(1, count - 1)];
-      const SocketPair& what = nodes[random.between(0, count - 1)];
-      const ssize_t sent = send_descriptor(to.first, what.second);
-      ASSERT_TRUE(sent >= 0 || errno == EAGAIN || errno == ETOOMANYREFS) << errno_name(errno);
+    // A ring of the last ones, and edges that lead into it or go round one socket: no two cycles
+    // share a socket, for of those the case above tells.
+    const std::uint64_t ring = random.between(1, count - 1);
+    for (std::uint64_t i = ring; i < count; ++i) {
+      const SocketPair& next = nodes[i + 1 < count ? i + 1 : ring];
+      ASSERT_THAT(send_descriptor(next.first, nodes[i].second), SyscallSucceeds());
     }
-    ASSERT_THAT(send_descriptor(nodes[count - 1].first, nodes[count - 1].second),
-                SyscallSucceeds());
     ASSERT_THAT(send_descriptor(nodes[count - 1].first, witness->writer), SyscallSucceeds());
+    for (std::uint64_t edge = random.between(count, 3 * count); edge > 0; --edge) {
+      const std::uint64_t what = random.between(0, ring - 1);
+      const SocketPair& to = nodes[random.between(std::max<std::uint64_t>(what, 1), count - 1)];
+      const ssize_t sent = send_descriptor(to.first, nodes[what].second);
+      ASSERT_TRUE(sent >= 0 || errno == EAGAIN) << errno_name(errno);
+    }
     witness->writer.reset();
     nodes.clear();
     ASSERT_TRUE(witness->writer_is_collected()) << "round " << round << " of " << rounds;

@@ -20,23 +20,30 @@ constexpr auto kLeastShortWait =
 /// Ids of messages that are refused: the checker wants every id to be sent once.
 constexpr std::uint32_t kRefused = 900'000;
 
-/// Sends messages from id `first` on, of the full size, until one would block; answers how many
-/// fit. Where the system chose the capacity, full is what stays full for a moment: a network that
-/// acknowledges late may have room for one more.
-std::uint32_t fill(Stage& stage, Actor& sender, std::uint32_t first = 1) {
+struct Filled {
+  std::uint32_t fit = 0;  ///< messages that went in
+  Reply refused;          ///< what the last call answered, which found no room
+};
+
+/// Sends messages from id `first` on, of the full size, until one would block. Where the system
+/// chose the capacity, full is what stays full for a moment: a network that acknowledges late may
+/// have room for one more, and may find some again later.
+Filled fill(Stage& stage, Actor& sender, std::uint32_t first = 1) {
   // 64 MiB: no default of any system comes near, so more than this is a channel that never fills.
-  const std::uint64_t bound = (std::uint64_t{64} << 20) / stage.options().message_size;
-  std::uint32_t fit = 0;
-  for (; fit < bound; ++fit) {
-    const Reply reply = sender.send_message(first + fit, stage.options().message_size, kAttempt);
-    if (reply.ok) continue;
-    EXPECT_THAT(reply, FailsWith(Code::would_block)) << "send " << fit + 1 << " in a row";
-    if (stage.claims().exact_capacity || reply.error != Code::would_block) return fit;
-    const std::size_t size = stage.options().message_size;
-    if (!sender.send_message(first + fit, size, at_most(kShortWait)).ok) return fit;
+  const std::size_t size = stage.options().message_size;
+  const std::uint64_t bound = (std::uint64_t{64} << 20) / size;
+  Filled filled;
+  for (; filled.fit < bound; ++filled.fit) {
+    filled.refused = sender.send_message(first + filled.fit, size, kAttempt);
+    if (filled.refused.ok) continue;
+    EXPECT_THAT(filled.refused, FailsWith(Code::would_block))
+        << "send " << filled.fit + 1 << " in a row";
+    if (stage.claims().exact_capacity || filled.refused.error != Code::would_block) return filled;
+    filled.refused = sender.send_message(first + filled.fit, size, at_most(kShortWait));
+    if (!filled.refused.ok) return filled;
   }
   ADD_FAILURE() << "took " << bound << " messages without a receiver and was never full";
-  return fit;
+  return filled;
 }
 
 /// Receives messages first … last in this order.
@@ -62,7 +69,7 @@ CHANNEL_CASE(
     Actor& sender = stage.add(Role::sender);
     Actor& receiver = stage.add(Role::receiver);
     const auto full = static_cast<std::uint32_t>(stage.options().capacity);
-    ASSERT_EQ(fill(stage, sender), full) << "messages that fit into the channel";
+    ASSERT_EQ(fill(stage, sender).fit, full) << "messages that fit into the channel";
     const Reply late = sender.send_message(kRefused, 64, at_most(kShortWait));
     EXPECT_THAT(late, FailsWith(Code::timed_out));
     EXPECT_GE(late.elapsed, kLeastShortWait) << "the deadline was kept too early";
@@ -86,13 +93,12 @@ CHANNEL_CASE(
   if (!stage.ready()) return;
   Actor& sender = stage.add(Role::sender);
   Actor& receiver = stage.add(Role::receiver);
-  const std::uint32_t full = fill(stage, sender);
-  context.observed("capacity", fmt::format("{} messages of 1024 bytes", full));
-  EXPECT_GE(full, 1U);
-  const Reply late = sender.send_message(kRefused, 1024, at_most(kShortWait));
-  EXPECT_THAT(late, FailsWith(Code::timed_out));
-  EXPECT_GE(late.elapsed, kLeastShortWait) << "the deadline was kept too early";
-  expect_messages(receiver, 1, full);
+  const Filled full = fill(stage, sender);
+  context.observed("capacity", fmt::format("{} messages of 1024 bytes", full.fit));
+  EXPECT_GE(full.fit, 1U);
+  EXPECT_THAT(full.refused, FailsWith(Code::timed_out));
+  EXPECT_GE(full.refused.elapsed, kLeastShortWait) << "the deadline was kept too early";
+  expect_messages(receiver, 1, full.fit);
   EXPECT_THAT(receiver.receive_message(kAttempt), FailsWith(Code::would_block));
 }
 
@@ -101,7 +107,7 @@ CHANNEL_CASE(conformance, FullSend_SleepsUntilAReceiveWakesIt, .applies = blocks
   if (!stage.ready()) return;
   Actor& sender = stage.add(Role::sender);
   Actor& receiver = stage.add(Role::receiver);
-  const std::uint32_t full = fill(stage, sender);
+  const std::uint32_t full = fill(stage, sender).fit;
   sender.begin({.act = Command::send_message,
                 .wait = kEndless,
                 .id = full + 2,
