@@ -21,6 +21,8 @@ from gauntlet_harness.progress import Watcher
 from gauntlet_harness.run_folder import RunFolder
 from gauntlet_harness.runner import CaseRun, Job, wait_for
 from gauntlet_harness.seeds import order_key
+from gauntlet_harness.server import Servers
+from gauntlet_harness.sweep import SCOPE_LENGTH
 
 _REDRAW_S = 0.2
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -46,12 +48,14 @@ def ordered(jobs: Sequence[Job], known_ms: dict[str, float]) -> list[Job]:
 
 def new_scope_maker() -> Callable[[], str]:
     """Return a source of scopes, distinct within this run and, very likely, from all others."""
-    prefix = "g" + "".join(secrets.choice(_ALPHABET) for _ in range(9))
-    numbers = iter(range(36**5))
+    digits = 5
+    random = SCOPE_LENGTH - digits - 1
+    prefix = "g" + "".join(secrets.choice(_ALPHABET) for _ in range(random))
+    numbers = iter(range(36**digits))
 
     def make() -> str:
         number, word = next(numbers), ""
-        for _ in range(5):
+        for _ in range(digits):
             number, digit = divmod(number, 36)
             word = _ALPHABET[digit] + word
         return prefix + word
@@ -81,6 +85,7 @@ class Campaign:
         self._watcher = watcher
         self._running: list[CaseRun] = []
         self._make_scope = new_scope_maker()
+        self._servers = Servers()
         self._began = time.monotonic()
         self.interrupted_by: str | None = None
         self.results: list[Result] = []
@@ -90,7 +95,7 @@ class Campaign:
         plan = self._plan
         self._began = time.monotonic()
         self._watcher.began(len(plan.alone) + len(plan.together), plan.workers)
-        with _signals_noted(self._note_signal), Guardian() as guardian:
+        with _signals_noted(self._note_signal), Guardian() as guardian, self._servers:
             try:
                 self._drain(iter(plan.alone), 1, guardian)
                 self._drain(iter(plan.together), plan.workers, guardian)
@@ -137,7 +142,7 @@ class Campaign:
 
     def _start(self, job: Job, guardian: Guardian) -> None:
         scope = self._make_scope()
-        run = CaseRun(job, scope, self._folder.work / scope, guardian)
+        run = CaseRun(job, scope, self._folder.work / scope, guardian, self._servers)
         self._running.append(run)
         self._journal.start(
             Start(
@@ -189,7 +194,7 @@ def _signals_noted(note: Callable[[int, FrameType | None], None]) -> Iterator[No
 def write_artifact(folder: Path, job: Job, result: Result) -> None:
     """Keep a failure's texts as a file of their own, for tools that do not read JSON."""
     safe = "".join(c if c.isalnum() or c in "._-" else "-" for c in job.case.name)
-    command = shlex.join(job.command(Path("result.jsonl"), "repro"))
+    command = shlex.join(job.command())
     parts = [
         f"{result.verdict} {job.case.name} (repetition {job.repetition}, seed {result.seed})",
         f"command: {command}",

@@ -221,7 +221,7 @@ def _names() -> list[Finding]:
         else:
             text = "not mounted: leftovers there cannot be seen outside private namespaces"
             findings.append(Finding(topic, "limited", text, remedy))
-    tools = [name for name in ("setpriv", "eu-stack", "gdb") if shutil.which(name)]
+    tools = [name for name in ("eu-stack", "gdb") if shutil.which(name)]
     if "eu-stack" not in tools:
         findings.append(Finding("stacks", "limited", "no eu-stack", "apt-get install elfutils"))
     else:

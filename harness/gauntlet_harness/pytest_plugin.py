@@ -22,6 +22,7 @@ from gauntlet_harness.progress import repro_command
 from gauntlet_harness.repro import describe
 from gauntlet_harness.runner import Job, run_one
 from gauntlet_harness.seeds import draw_seed, parse_seed
+from gauntlet_harness.server import Servers
 from gauntlet_harness.suite import Listed, find_suites, list_all
 
 _PLUGIN = "gauntlet-suites"
@@ -104,10 +105,11 @@ class SuitePlugin:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self) -> Generator[None, object, object]:
-        """Keep the guardian and a folder for the runners while the items run."""
+        """Keep the guardian, the servers and a folder for the runners while the items run."""
         with (
             tempfile.TemporaryDirectory(prefix="gauntlet-pytest-") as home,
             Guardian() as self._guardian,
+            Servers() as self._servers,
         ):
             self._home = Path(home)
             return (yield)
@@ -116,7 +118,7 @@ class SuitePlugin:
         """Run one case."""
         job = Job(listed.suite, listed.case, self.profile, self.seed)
         scope = self.make_scope()
-        return job, run_one(job, scope, self._home / scope, self._guardian)
+        return job, run_one(job, scope, self._home / scope, self._guardian, self._servers)
 
 
 class SuiteNode(pytest.Collector):

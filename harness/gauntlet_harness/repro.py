@@ -20,6 +20,7 @@ from gauntlet_harness.errors import STATUS_FAILED, STATUS_MACHINE, STATUS_OK
 from gauntlet_harness.guardian import Guardian
 from gauntlet_harness.progress import STYLES, WORDS
 from gauntlet_harness.runner import Job, run_one
+from gauntlet_harness.server import Servers
 
 # git bisect run takes this for "this revision cannot tell".
 STATUS_CANNOT_TELL = 125
@@ -34,9 +35,10 @@ def repeat(job: Job, times: int, console: Console) -> int:
         _stop_by_exception(),
         tempfile.TemporaryDirectory(prefix="gauntlet-repro-") as home,
         Guardian() as guardian,
+        Servers() as servers,
     ):
         for number in range(times):
-            result = run_one(job, make_scope(), Path(home) / str(number), guardian)
+            result = run_one(job, make_scope(), Path(home) / str(number), guardian, servers)
             verdicts[result.verdict] += 1
             if shown is None or _gravity(result) > _gravity(shown):
                 shown = result

@@ -1,15 +1,13 @@
-"""One case in one process: spawned behind a gate, watched against its deadline, swept up after."""
+"""One case in one process: begun behind a gate, watched against its deadline, swept up after."""
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import os
 import re
 import select
 import shutil
-import subprocess
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,12 +15,12 @@ from pathlib import Path
 
 from gauntlet_harness import sweep
 from gauntlet_harness.cases import Case, Profile, Result
-from gauntlet_harness.errors import HarnessError
 from gauntlet_harness.guardian import Guardian
 from gauntlet_harness.judge import LARGEST_LINE, RunnerEnd, judge
 from gauntlet_harness.seeds import case_seed
+from gauntlet_harness.server import Server, Servers
 from gauntlet_harness.snapshot import snapshot
-from gauntlet_harness.suite import Suite, clean_environment
+from gauntlet_harness.suite import Suite
 
 # docs/protocol.md, "Deadlines": the suite ends a hung case itself; the harness comes after it.
 GRACE_S = 15.0
@@ -31,8 +29,8 @@ _LINGER_S = 5.0
 _OUTPUT_KEPT = 64 * 1024
 _LOOK_EVERY_S = 0.01
 _PIPE_BYTES = 1 << 20
-# Waits for one line on stdin, then becomes the runner. End of file instead: the harness is dead.
-_GATE = 'read -r go || exit 125; exec "$@" </dev/null'
+# From SIGKILL to the word of the server that the runner has ended.
+_KILL_PATIENCE_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -58,22 +56,25 @@ class Job:
         """What identifies this within a run."""
         return (self.case.name, self.repetition)
 
-    def command(self, results: Path, scope: str) -> list[str]:
-        """Return the runner's argument vector."""
+    def options(self, results: Path, scope: str) -> list[str]:
+        """Return what the suite is told beside the name of the case."""
         if self.own_seed is None:
-            seed = [f"--gauntlet_master_seed={self.master_seed}"]
+            seed = f"--gauntlet_master_seed={self.master_seed}"
         else:
-            seed = [f"--gauntlet_seed={self.own_seed}"]
+            seed = f"--gauntlet_seed={self.own_seed}"
         return [
-            str(self.suite.path),
-            f"--gtest_filter={exact_filter(self.case.name)}",
             "--gtest_color=no",
             f"--gauntlet_profile={self.profile}",
-            *seed,
+            seed,
             f"--gauntlet_repetition={self.repetition}",
             f"--gauntlet_results={results}",
             f"--gauntlet_scope={scope}",
         ]
+
+    def command(self) -> list[str]:
+        """Return a command line that runs the case by itself, for people."""
+        only = f"--gtest_filter={exact_filter(self.case.name)}"
+        return [str(self.suite.path), only, *self.options(Path("result.jsonl"), "repro")]
 
 
 def exact_filter(name: str) -> str:
@@ -88,8 +89,10 @@ class CaseRun:
     and its guardian can know it before it does anything.
     """
 
-    def __init__(self, job: Job, scope: str, home: Path, guardian: Guardian | None) -> None:
-        """Spawn; ``home`` is a folder for this runner alone and is removed at the end."""
+    def __init__(
+        self, job: Job, scope: str, home: Path, guardian: Guardian | None, servers: Servers
+    ) -> None:
+        """Begin; ``home`` is a folder for this runner alone and is removed at the end."""
         self.job = job
         self.scope = scope
         self.started = time.monotonic()
@@ -100,96 +103,66 @@ class CaseRun:
         self._output = b""
         self._output_ended = False
         self._ended: float | None = None
+        self._status: int | None = None
         self._processes = ""
         self._timed_out = False
-        self._stack = contextlib.ExitStack()
+        self._servers = servers
         home.mkdir(parents=True)
-        self._spawn()
+        self._begin()
+        begun = sweep.read_process(self.pid)
+        self._since_ticks = begun.start_ticks if begun else 0
         if guardian:
             guardian.watch(scope, self.pid)
 
-    def _spawn(self) -> None:
-        command = ["/bin/sh", "-c", _GATE, "sh", *self.job.command(self._results, self.scope)]
-        if setpriv := shutil.which("setpriv"):
-            # Set between fork and exec by a program of its own: preexec_fn is unsafe with threads.
-            command = [setpriv, "--pdeathsig", "KILL", *command]
-        read_end, write_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    def _begin(self) -> None:
+        self._read_end, write_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         os.set_blocking(write_end, True)
-        self._stack.callback(os.close, read_end)
         with contextlib.suppress(OSError):
             # A case that prints much should not have to wait for the harness.
-            fcntl.fcntl(read_end, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+            fcntl.fcntl(self._read_end, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+        self._server: Server = self._servers.take(self.job.suite)
+        options = self.job.options(self._results, self.scope)
         try:
-            self._process = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,
-                stdout=write_end,
-                stderr=write_end,
-                start_new_session=True,
-                cwd=self._home,
-                env={**clean_environment(), sweep.SCOPE_VARIABLE: self.scope},
-            )
-        except OSError as error:
-            self._stack.close()
-            raise HarnessError(f"a runner cannot be started: {error.strerror}") from None
+            # The runner's process id, which is also its session.
+            self.pid = self._server.begin(self.job.case.name, self._home, options, write_end)
+        except BaseException:
+            self._servers.give_back(self._server)
+            os.close(self._read_end)
+            raise
         finally:
             os.close(write_end)
-        self._read_end = read_end
-        self._pidfd = self._open_pidfd()
-
-    def _open_pidfd(self) -> int | None:
-        try:
-            descriptor = os.pidfd_open(self._process.pid)
-        except OSError as error:
-            if error.errno not in (errno.ENOSYS, errno.EPERM, errno.EINVAL):
-                raise
-            return None  # Without pidfd_open(2) the caller's time-out finds the end.
-        self._stack.callback(os.close, descriptor)
-        return descriptor
-
-    @property
-    def pid(self) -> int:
-        """The runner's process id, which is also its session."""
-        return self._process.pid
 
     @property
     def filenos(self) -> list[int]:
         """The descriptors whose readability means that ``step`` has something to do."""
         if self._ended is not None:
             return []
-        open_ones = [] if self._output_ended else [self._read_end]
-        if self._pidfd is not None:
-            open_ones.append(self._pidfd)
-        return open_ones
+        return [self._server.fileno(), *([] if self._output_ended else [self._read_end])]
 
     @property
     def needs_looking(self) -> bool:
-        """Whether no descriptor tells of the next change: it lingers, or there are no pidfds."""
-        return self._ended is not None or self._pidfd is None
+        """Whether no descriptor tells of the next change: what it left behind lingers."""
+        return self._ended is not None
 
     def open_gate(self) -> None:
         """Let the case begin; its deadline counts from here."""
-        assert self._process.stdin is not None
         self.started = time.monotonic()
-        try:
-            self._process.stdin.write(b"go\n")
-            self._process.stdin.close()
-        except BrokenPipeError:
-            pass  # It died at the gate; its status tells.
+        self._server.let_go()
 
     def step(self) -> Result | None:
         """Look at the runner; return its result once nothing of it is left."""
         now = time.monotonic()
         self._read_output()
         if self._ended is None:
-            if self._has_ended():
+            self._status = self._server.ended()
+            if self._status is not None:
                 self._ended = now
             elif now - self.started > self.patience_s:
                 self._end_hung()
                 self._ended = time.monotonic()
             else:
                 return None
-        left = sweep.processes_of(self.scope, self.pid)
+        left = sweep.processes_of(self.scope, self.pid, self._since_ticks)
         if left and now - self._ended < _LINGER_S:
             return None
         return self._conclude(left)
@@ -198,13 +171,8 @@ class CaseRun:
         """Kill it without a verdict, as when the user interrupts the run."""
         self._kill_all()
         sweep.sweep_scope(self.scope, self.pid)
-        self._process.wait()
+        self._server.alive = False
         self._close()
-
-    def _has_ended(self) -> bool:
-        # Left unreaped until it is swept up after, so that nobody else can get its pid meanwhile.
-        options = os.WEXITED | os.WNOHANG | os.WNOWAIT
-        return os.waitid(os.P_PID, self.pid, options) is not None
 
     def _end_hung(self) -> None:
         self._processes = snapshot(self.scope, self.pid)
@@ -232,10 +200,12 @@ class CaseRun:
         names = sweep.names_of(self.scope)
         sweep.remove_names(names)
         leftovers = [*map(str, left), *map(str, names)]
-        status = self._process.wait()
+        if self._status is None:
+            self._status = self._server.ended(_KILL_PATIENCE_S)
+        self._server.reap()
         self._read_output()
         end = RunnerEnd(
-            status=status,
+            status=-9 if self._status is None else self._status,
             lines=self._read_results(),
             output=self._output.decode("utf-8", "replace"),
             duration_ms=(self._ended - self.started) * 1000,
@@ -257,10 +227,8 @@ class CaseRun:
             return b""
 
     def _close(self) -> None:
-        if self._process.stdin is not None:
-            with contextlib.suppress(BrokenPipeError):
-                self._process.stdin.close()
-        self._stack.close()
+        os.close(self._read_end)
+        self._servers.give_back(self._server)
         shutil.rmtree(self._home, ignore_errors=True)
         if self._guardian:
             self._guardian.release(self.scope)
@@ -277,9 +245,9 @@ def wait_for(runs: Iterable[CaseRun], patience_s: float) -> None:
     poll.poll(patience_s * 1000)
 
 
-def run_one(job: Job, scope: str, home: Path, guardian: Guardian) -> Result:
+def run_one(job: Job, scope: str, home: Path, guardian: Guardian, servers: Servers) -> Result:
     """Run one case to its end and return its result; an exception meanwhile kills it."""
-    run = CaseRun(job, scope, home, guardian)
+    run = CaseRun(job, scope, home, guardian, servers)
     try:
         run.open_gate()
         while (result := run.step()) is None:

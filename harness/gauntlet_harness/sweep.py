@@ -16,6 +16,7 @@ from pathlib import Path
 
 # Every process of a case inherits this in its environment, whatever session it moves to.
 SCOPE_VARIABLE = "GAUNTLET_RUN_SCOPE"
+SCOPE_LENGTH = 15
 # Where a case outside private namespaces can leave a name (shm_overview(7), mq_overview(7)).
 NAME_FOLDERS = (Path("/dev/shm"), Path("/dev/mqueue"), Path("/tmp"))
 _KILL_PATIENCE_S = 10.0
@@ -37,29 +38,30 @@ class Process:
 
 def read_process(pid: int) -> Process | None:
     """Return the process, or None when it is gone."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text(errors="replace")
-    except OSError:
+    data = _read(f"/proc/{pid}/stat")
+    if not data:
         return None
     # proc_pid_stat(5): the name is in parentheses and may itself hold spaces and parentheses.
-    name = text[text.find("(") + 1 : text.rfind(")")]
-    fields = text[text.rfind(")") + 2 :].split()
-    return Process(pid, name, fields[0], int(fields[3]), int(fields[19]))
+    end = data.rindex(b")")
+    name = data[data.index(b"(") + 1 : end].decode("utf-8", "replace")
+    fields = data[end + 2 :].split(None, 20)
+    return Process(pid, name, chr(fields[0][0]), int(fields[3]), int(fields[19]))
 
 
-def processes_of(scope: str, session: int | None) -> list[Process]:
+def processes_of(scope: str, session: int | None, since_ticks: int = 0) -> list[Process]:
     """Return the live processes of a scope: of its session, or with its mark in their environment.
 
     ``session`` may be given only while it cannot have been reused, that is while the runner was
-    seen alive a moment ago.
+    seen alive a moment ago. Processes that were there before ``since_ticks`` are not looked at.
     """
     mark = f"{SCOPE_VARIABLE}={scope}".encode()
     found = []
+    # After every case over all processes of the machine: bare descriptors, no file objects.
     for entry in os.scandir("/proc"):
         if not entry.name.isdigit():
             continue
         process = read_process(int(entry.name))
-        if process is None or process.state in "ZXx":
+        if process is None or process.start_ticks < since_ticks or process.state in "ZXx":
             continue
         if (session is not None and process.session == session) or _carries(process.pid, mark):
             found.append(process)
@@ -67,10 +69,24 @@ def processes_of(scope: str, session: int | None) -> list[Process]:
 
 
 def _carries(pid: int, mark: bytes) -> bool:
+    return mark in _read(f"/proc/{pid}/environ").split(b"\0")
+
+
+def _read(path: str) -> bytes:
+    """Return what a file of /proc holds; nothing when it is gone or not ours."""
+    parts = []
     try:
-        return mark in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
-        return False
+        return b""
+    try:
+        while part := os.read(file, 1 << 16):
+            parts.append(part)
+    except OSError:
+        return b""
+    finally:
+        os.close(file)
+    return b"".join(parts)
 
 
 def kill_processes(scope: str, session: int | None) -> list[Process]:

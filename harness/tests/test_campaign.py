@@ -24,7 +24,7 @@ class RefusedError(Exception):
 class LookingJournal(Journal):
     """Looks at the runner when its start is written, and then fails."""
 
-    seen: tuple[str, str] | None = None
+    seen: str | None = None
     pid = 0
 
     def start(self, start: Start) -> None:
@@ -35,7 +35,7 @@ class LookingJournal(Journal):
             process = read_process(start.pid)
             assert process is not None
             if process.state == "S":
-                self.seen = (process.name, Path(f"/proc/{start.pid}/cmdline").read_text())
+                self.seen = Path(f"/proc/{start.pid}/cmdline").read_text()
                 break
         raise RefusedError
 
@@ -57,10 +57,10 @@ def test_case_waits_at_its_gate_until_its_start_is_written(
         with pytest.raises(RefusedError):
             Campaign(folder, journal, plan, PlainWatcher(tmp_path)).run()
         assert journal.seen is not None
-        name, command = journal.seen
-        assert name == "sh"
-        assert "read -r go" in command
+        # Still a fork of the server, not yet a runner of the case.
+        assert "--gauntlet_serve" in journal.seen
         # A run that breaks off takes its runner along, and the case never began.
-        assert read_process(journal.pid) is None
+        left = read_process(journal.pid)
+        assert left is None or left.state == "Z"
     assert not (tmp_path / "running-a").exists()
     assert not folder.work.exists() or not list(folder.work.iterdir())

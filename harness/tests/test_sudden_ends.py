@@ -74,6 +74,12 @@ def children_of(pid: int) -> list[int]:
     return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
+def guardian_of(pid: int) -> int:
+    children = {p: Path(f"/proc/{p}/cmdline").read_bytes() for p in children_of(pid)}
+    (guardian,) = [p for p, command in children.items() if b"gauntlet_harness.guardian" in command]
+    return guardian
+
+
 def run_into(
     scene: Scene, start: Starter, suite: Path, eventually: Eventually, jobs: int
 ) -> tuple[subprocess.Popen[str], list[dict[str, Any]]]:
@@ -94,7 +100,7 @@ def test_killed_harness_leaves_no_process_and_no_name(
 ) -> None:
     harness, told = run_into(scene, start_gauntlet, fake_suite, eventually, jobs=2)
     family = children_of(harness.pid)
-    assert len(family) == 3  # Two runners and the guardian.
+    assert len(family) == 3  # Two servers and the guardian.
     harness.send_signal(signal.SIGKILL)
     harness.wait()
     eventually(lambda: all(is_swept(one) for one in told), "the runners' families are swept")
@@ -105,8 +111,7 @@ def test_runner_dies_with_the_harness_even_when_the_guardian_was_killed_first(
     scene: Scene, start_gauntlet: Starter, fake_suite: Path, eventually: Eventually
 ) -> None:
     harness, (told,) = run_into(scene, start_gauntlet, fake_suite, eventually, jobs=1)
-    (guardian,) = set(children_of(harness.pid)) - {told["pid"]}
-    os.kill(guardian, signal.SIGKILL)
+    os.kill(guardian_of(harness.pid), signal.SIGKILL)
     harness.send_signal(signal.SIGKILL)
     harness.wait()
     try:
@@ -129,8 +134,7 @@ def test_next_run_removes_what_the_guardian_could_not(
     eventually(lambda: scene.told("a"), "the case runs")
     told = scene.told("a")
     assert told is not None
-    (guardian,) = set(children_of(harness.pid)) - {told["pid"]}
-    os.kill(guardian, signal.SIGKILL)
+    os.kill(guardian_of(harness.pid), signal.SIGKILL)
     harness.send_signal(signal.SIGKILL)
     harness.wait()
     assert not is_swept(told)

@@ -6,14 +6,17 @@ not have such options: FAKE_CASES (how many plain ones), FAKE_ONLY (comma-separa
 FAKE_SIGNAL_FOLDER (where a case tells that it is running and waits to be let go).
 """
 
+import ctypes
 import json
 import os
 import signal
+import socket
 import sys
 import time
 from pathlib import Path
 
 # GauntletHarness drops GAUNTLET_* from a runner's environment; these names pass.
+PR_SET_PDEATHSIG = 1
 FOLDER = os.environ.get("FAKE_SIGNAL_FOLDER", "")
 
 
@@ -221,6 +224,45 @@ def wait_to_be_let_go(case, arguments):
     Path(f"/dev/shm/fake-{arguments.scope}").unlink()
 
 
+def serve(number):
+    """Start a runner for each request: this program again, which then carries the scope."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    with socket.socket(fileno=number) as harness:
+        harness.set_inheritable(False)
+        while True:
+            data, outputs, _, _ = socket.recv_fds(harness, 1 << 16, 1)
+            if not data:
+                return 0
+            _, name, folder, *options = data.decode().split("\0")
+            gate, opens = os.pipe()
+            runner = os.fork()
+            if runner == 0:
+                os.close(opens)
+                os.setsid()
+                ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+                os.chdir(folder)
+                for descriptor in (1, 2):
+                    os.dup2(outputs[0], descriptor)
+                os.close(outputs[0])
+                harness.send(b"started %d" % os.getpid())
+                if not os.read(gate, 1):
+                    os._exit(125)
+                scope = next(o for o in options if "scope" in o).partition("=")[2]
+                environment = {**os.environ, "GAUNTLET_RUN_SCOPE": scope}
+                words = [sys.executable, __file__, f"--gtest_filter={name}", *options]
+                os.execve(sys.executable, words, environment)
+            os.close(gate)
+            os.close(outputs[0])
+            if harness.recv(16):
+                os.write(opens, b"g")
+            os.close(opens)
+            end = os.waitid(os.P_PID, runner, os.WEXITED | os.WNOWAIT)
+            sign = 1 if end.si_code == os.CLD_EXITED else -1
+            harness.send(b"ended %d" % (sign * end.si_status))
+            harness.recv(16)
+            os.waitpid(runner, 0)
+
+
 def main():
     """Be a suite."""
     arguments = Arguments(sys.argv[1:])
@@ -234,6 +276,8 @@ def main():
         shared = [{"what": "network", "why": "clone(CLONE_NEWNET): EPERM"}]
         print(json.dumps({"private": ["ipc"], "shared": shared, "ptrace": "yes"}))
         return 0
+    if "gauntlet_serve" in arguments.options:
+        return serve(int(arguments.options["gauntlet_serve"]))
     chosen = [case for case in cases() if case["name"] == arguments.filter]
     return max([run(case, arguments) for case in chosen], default=0)
 
