@@ -1,5 +1,6 @@
 // The EINTR table: each blocking call of all methods is seen asleep, a signal comes, and it does
 // what signal(7) says.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 
@@ -117,8 +118,7 @@ void register_cases(const char* section) {
   for (const BlockingCall& row : all_blocking_calls()) {
     if (expected_of(row, kDisturbance) == Interrupted::not_said) continue;
     const std::string name = case_name(row, kDisturbance);
-    const std::string clause =
-        std::string("signal(7) ") + section + ": " + row.call + "; " + row.page;
+    const std::string clause = fmt::format("signal(7) {}: {}; {}", section, row.call, row.page);
     const CaseOptions options{.clause = clause.c_str()};
     RegisterCase("SignalsConformance", name.c_str(), options, &body<kDisturbance>, __FILE__,
                  __LINE__);
