@@ -19,6 +19,7 @@ from gauntlet_harness.near import did_you_mean
 class Expectation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One entry: its cases fail on the systems of ``when``, in this way, until it expires.
 
+    Of kind ``flaky`` it is a race of the system under test: some runs meet it, some do not.
     ``cases`` and the values of ``when`` are shell patterns; a key of ``when`` names a part of the
     fingerprint, nested ones with dots (``kernel.release``).
     """
@@ -48,13 +49,14 @@ class Expectations:
     def covers(self, result: Result) -> bool:
         """Return whether this result was expected to fail, in the way that it did if it failed.
 
-        True for a pass too: that one is unexpected. An error of the harness or the machine, or a
-        case that did not run, never satisfies an entry.
+        True for a pass too: that one is unexpected, unless the entry says that the deviation is
+        not seen each time. An error of the harness or the machine, or a case that did not run,
+        never satisfies an entry.
         """
         for entry in self._entries:
             if not any(fnmatchcase(result.case, pattern) for pattern in entry.cases):
                 continue
-            if result.verdict == "pass":
+            if result.verdict == "pass" and entry.kind != "flaky":
                 return True
             if result.verdict in entry.verdicts and entry.says in _told(result):
                 return True
@@ -109,4 +111,5 @@ def outcome_of(result: Result) -> str:
 
 
 def _told(result: Result) -> str:
-    return "\n".join([result.reason, *(failure.message for failure in result.failures)])
+    messages = (failure.message for failure in result.failures)
+    return "\n".join([result.reason, *messages, result.processes])

@@ -54,6 +54,19 @@ def test_a_pass_is_unexpected(tmp_path: Path) -> None:
     assert outcome_of(made) == "unexpected_pass"
 
 
+def test_of_a_race_a_pass_is_a_pass_and_its_failure_is_expected(tmp_path: Path) -> None:
+    expected = load(tmp_path, ENTRY.replace("known bug", "flaky"))
+    assert not expected.covers(result("pass"))
+    assert expected.covers(result("fail"))
+
+
+def test_the_stacks_of_a_hang_may_say_it(tmp_path: Path) -> None:
+    entry = ENTRY.replace('["fail"]', '["hang"]').replace("EINVAL", "nng_close")
+    made = result("hang", said="still running")
+    made.processes = "#5 0x00007f nng_close"
+    assert load(tmp_path, entry).covers(made)
+
+
 @pytest.mark.parametrize(
     "other",
     [
