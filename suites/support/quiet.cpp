@@ -2,10 +2,14 @@
 #include "support/quiet.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <chrono>
+#include <filesystem>
+#include <fstream>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "base/limits.h"
@@ -36,15 +40,37 @@ bool all_asleep(Crew& crew, const std::vector<std::size_t>& workers) {
   for (const std::size_t worker : workers) {
     if (!crew.process(worker).await_asleep(Deadline::after(kLook))) return false;
   }
-  return true;
+  return all_descendants_asleep();
+}
+
+/// proc_pid_stat(5): R and D are those that go on by themselves.
+bool works(const std::filesystem::path& thread) {
+  std::string stat;
+  std::getline(std::ifstream(thread / "stat"), stat);
+  const std::size_t name_end = stat.rfind(')');
+  if (name_end == std::string::npos || name_end + 2 >= stat.size()) return false;  // it is gone
+  const char state = stat[name_end + 2];
+  return state == 'R' || state == 'D';
 }
 
 }  // namespace
 
+bool all_descendants_asleep() {
+  for (const pid_t pid : process_tree(::getpid())) {
+    if (pid == ::getpid()) continue;
+    std::error_code gone;  // as processes and threads may be at any moment
+    std::filesystem::directory_iterator thread("/proc/" + std::to_string(pid) + "/task", gone);
+    for (; !gone && thread != std::filesystem::directory_iterator(); thread.increment(gone)) {
+      if (works(thread->path())) return false;
+    }
+  }
+  return true;
+}
+
 bool await_end_or_stuck(CaseContext& context, Crew& crew, std::string_view meaning) {
   // Never reached by a subject that is stuck, which is seen, nor by one that works: only by one
   // that runs for ever.
-  const Deadline deadline = Deadline::after(context.info().deadline * 3 / 4);
+  const Deadline deadline = Deadline::after(context.info().deadline_in(context.profile()) * 3 / 4);
   std::vector<std::uint64_t> progress = progress_of(crew);
   std::optional<Deadline> quiet;
   while (!deadline.expired()) {

@@ -121,8 +121,8 @@ Result<std::unique_ptr<ChannelHost>> create(const ChannelOptions& options) {
   if (options.capacity > kMostMessages || options.message_size > kMostBytes) {
     return fail_with(Code::exhausted, "create");
   }
-  void* memory = ::mmap(nullptr, sizeof(Ring), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-                        -1, 0);
+  void* memory =
+      ::mmap(nullptr, sizeof(Ring), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) return fail_system("mmap");
   RingPtr ring(::new (memory) Ring);
   ring->capacity = options.capacity;

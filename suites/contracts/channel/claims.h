@@ -25,8 +25,7 @@ inline bool has_kept_messages(const ChannelClaims& claims) {
   return has_messages(claims) && keeps_messages(claims);
 }
 inline bool blocks_when_full(const ChannelClaims& claims) {
-  return is_countable(claims) && claims.overflow == Overflow::block &&
-         claims.sends_can_be_given_up;
+  return is_countable(claims) && claims.overflow == Overflow::block && claims.sends_can_be_given_up;
 }
 /// Messages of one priority come out in the order sent: Order::priority is fifo among equals, and
 /// all messages are equals unless a case says otherwise.

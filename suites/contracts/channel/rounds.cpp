@@ -15,6 +15,7 @@
 #include "process/crew.h"
 #include "process/futex.h"
 #include "process/shared.h"
+#include "support/quiet.h"
 
 namespace gauntlet::channel_suite {
 namespace {
@@ -307,7 +308,8 @@ class RoundsOnOneChannel {
       if (!board_->in_call[lane].load()) continue;
       text += fmt::format("{}p{}", text.empty() ? "" : ", ", lane);
     }
-    if (moves != board_->moves.load()) return {};
+    // A broker that was not given the CPU yet, or waits for its disk, will still answer them.
+    if (!all_descendants_asleep() || moves != board_->moves.load()) return {};
     return text;
   }
 

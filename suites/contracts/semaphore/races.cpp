@@ -153,7 +153,7 @@ SEMAPHORE_CASE(
     races, PingPong_NoWakeUpIsLost, .applies = [](const SemaphoreClaims& claims) {
       return !claims.owner && claims.largest_value > 1;
     }) {
-  const std::uint64_t rounds = context.amount(1000, 20'000, 500'000);
+  const std::uint64_t rounds = context.amount(1000, 10'000, 500'000);
   const auto ping = make_semaphore(context, 0);
   if (!ping) return;
   const auto pong = make_semaphore(context, 0);
