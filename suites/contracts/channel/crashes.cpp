@@ -188,6 +188,7 @@ class KillAtSystemCall {
 
 void sweep(CaseContext& context, const Command& command,
            std::initializer_list<Circumstance> circumstances) {
+  if (Stage probe(context); !probe.ready()) return;
   std::uint32_t fired = 0;
   for (const Circumstance circumstance : circumstances) {
     std::uint32_t stop = 1;

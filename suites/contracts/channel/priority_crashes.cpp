@@ -72,6 +72,7 @@ CHANNEL_CASE(
           return has_priorities(claims) && is_survived(claims.sender_death);
         },
     .needs = {Need::ptrace}) {
+  if (Stage probe(context); !probe.ready()) return;
   std::uint32_t stop = 1;
   while (stop <= kMostStops && kill_at(context, stop)) ++stop;
   if (testing::Test::HasFailure()) return;

@@ -100,6 +100,7 @@ class KillOneSide {
 };
 
 void sweep(CaseContext& context, bool sender_dies) {
+  if (Stage probe(context); !probe.ready()) return;
   std::uint32_t fired = 0;
   for (const bool met : {true, false}) {
     // Who cannot give up sleeps for ever when nobody is there.

@@ -24,9 +24,13 @@ class Views {
  public:
   Views(const RegionSubject& subject, RegionHost& host, std::string address, std::size_t index)
       : subject_(subject), host_(host), address_(std::move(address)) {
-    // The hole below this is where the next mapping would go; another size in each process.
-    const std::size_t room = (index + 1) * 16 * page_size();
-    ::mmap(nullptr, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    // The hole below this is where the next mapping would go; another size in each process. A view
+    // may also fit into a hole that is left between libraries: each process fills more of those.
+    const auto take = [](std::size_t size) {
+      ::mmap(nullptr, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    };
+    take((index + 1) * 16 * page_size());
+    for (std::size_t hole = 0; hole <= index; ++hole) take(sample_size());
   }
 
   Status perform(const Command& command, std::byte* data, Touch& touch, std::uintptr_t& asked) {
