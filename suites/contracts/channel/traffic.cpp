@@ -79,6 +79,11 @@ void Traffic::send_all(Worker& worker, std::size_t lane, bool victim, Random ran
                                  : random.between(kHeaderBytes, options_.message_size);
     const auto id = static_cast<std::uint32_t>(lane) * kIdsASender + n;
     const Passage passage = link.send(id, size, Deadline::after(kCallPatience));
+    // Refused is not sent, and the next message may fit.
+    if (stage_.claims().overflow == Overflow::refuse &&
+        passage.outcome == history::Outcome::would_block) {
+      continue;
+    }
     if (!worker.expect(
             passage.outcome == history::Outcome::ok,
             fmt::format("send {} of {} answered {}", n, messages, describe(passage.error)))) {
