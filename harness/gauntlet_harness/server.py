@@ -57,16 +57,16 @@ class Server:
         """Fork a runner that waits in ``folder`` to be let go, and return its pid."""
         request = "\0".join(["run", case, str(folder), *options]).encode()
         self._socket.settimeout(_PATIENCE_S)
+        self.alive = False  # Of no use to anybody if this is broken off.
         try:
             socket.send_fds(self._socket, [request], [output])
             answer = self._socket.recv(_LARGEST_ANSWER).decode()
         except OSError as error:
-            self.alive = False
             raise HarnessError(f"{self.suite.path} serves no case: {error}") from None
         word, _, rest = answer.partition(" ")
         if word != "started":
-            self.alive = False
             raise HarnessError(f"{self.suite.path} serves no case: {rest or self._last_words()}")
+        self.alive = True
         return int(rest)
 
     def let_go(self) -> None:

@@ -18,9 +18,8 @@ from pathlib import Path
 SCOPE_VARIABLE = "GAUNTLET_RUN_SCOPE"
 SCOPE_LENGTH = 15
 # Where a case outside private namespaces can leave a name (shm_overview(7), mq_overview(7)).
-NAME_FOLDERS = tuple(
-    map(Path, {"/dev/shm": 0, "/dev/mqueue": 0, "/tmp": 0, os.environ.get("TMPDIR") or "/tmp": 0})
-)
+_FOLDERS = ("/dev/shm", "/dev/mqueue", "/tmp", os.environ.get("TMPDIR") or "/tmp")
+NAME_FOLDERS = tuple(map(Path, dict.fromkeys(_FOLDERS)))
 _KILL_PATIENCE_S = 10.0
 
 
