@@ -5,14 +5,12 @@
 #include <unistd.h>
 
 #include <chrono>
-#include <filesystem>
-#include <fstream>
 #include <optional>
 #include <string>
-#include <system_error>
 #include <vector>
 
 #include "base/limits.h"
+#include "process/proc_files.h"
 #include "process/watch.h"
 
 namespace gauntlet {
@@ -43,25 +41,16 @@ bool all_asleep(Crew& crew, const std::vector<std::size_t>& workers) {
   return all_descendants_asleep();
 }
 
-/// proc_pid_stat(5): R and D are those that go on by themselves.
-bool works(const std::filesystem::path& thread) {
-  std::string stat;
-  std::getline(std::ifstream(thread / "stat"), stat);
-  const std::size_t name_end = stat.rfind(')');
-  if (name_end == std::string::npos || name_end + 2 >= stat.size()) return false;  // it is gone
-  const char state = stat[name_end + 2];
-  return state == 'R' || state == 'D';
-}
-
 }  // namespace
 
 bool all_descendants_asleep() {
   for (const pid_t pid : process_tree(::getpid())) {
     if (pid == ::getpid()) continue;
-    std::error_code gone;  // as processes and threads may be at any moment
-    std::filesystem::directory_iterator thread("/proc/" + std::to_string(pid) + "/task", gone);
-    for (; !gone && thread != std::filesystem::directory_iterator(); thread.increment(gone)) {
-      if (works(thread->path())) return false;
+    const std::string threads = "/proc/" + std::to_string(pid) + "/task";
+    for (const pid_t thread : numeric_entries(threads)) {
+      const auto stat = read_stat(threads + "/" + std::to_string(thread));
+      // Those are the states that go on by themselves (proc_pid_stat(5)).
+      if (stat && (stat->state == 'R' || stat->state == 'D')) return false;
     }
   }
   return true;
