@@ -278,6 +278,25 @@ GAUNTLET_CASE(MiddlewareCrashes, DbusCalleeKilledBeforeItsReply_CallerGetsNoRepl
   EXPECT_EQ(error->reply_serial, *serial);
 }
 
+/// Calls the owner of the name, who does not read, until the bus refuses it for its limit.
+testing::AssertionResult fill(DbusLink& caller) {
+  constexpr int kMostCalls = 500;
+  const std::vector<std::byte> bytes(16384);
+  for (int sent = 0; sent < kMostCalls; ++sent) {
+    if (!caller.call(kName, "More", bytes) || !caller.barrier()) {
+      return testing::AssertionFailure() << "the caller's own connection broke";
+    }
+    while (const auto packet = caller.next(Deadline::immediate())) {
+      if (packet->kind != DbusPacket::error) continue;
+      if (packet->error_name == "org.freedesktop.DBus.Error.LimitsExceeded") {
+        return testing::AssertionSuccess();
+      }
+      return testing::AssertionFailure() << packet->error_name;
+    }
+  }
+  return testing::AssertionFailure() << "nothing refused after " << kMostCalls << " calls";
+}
+
 // Over its limit of unread bytes a connection is refused more, and the caller is told.
 GAUNTLET_CASE(MiddlewareOverload, DbusCalleeNeverReads_CallerGetsLimitsExceeded,
               .clause = "dbus-daemon(1), max_outgoing_bytes; Error.LimitsExceeded") {
@@ -286,17 +305,46 @@ GAUNTLET_CASE(MiddlewareOverload, DbusCalleeNeverReads_CallerGetsLimitsExceeded,
   DbusLink owner = bus.connect();
   DbusLink caller = bus.connect();
   ASSERT_THAT(owner.request_name(kName, 0), Is(kNamePrimaryOwner));
-  const std::vector<std::byte> bytes(16384);
-  std::string seen;
-  int sent = 0;
-  for (; sent < 500 && seen.empty(); ++sent) {
-    ASSERT_TRUE(caller.call(kName, "More", bytes));
-    ASSERT_TRUE(caller.barrier());
-    while (const auto packet = caller.next(Deadline::immediate())) {
-      if (packet->kind == DbusPacket::error) seen = packet->error_name;
+  EXPECT_TRUE(fill(caller));
+}
+
+/// Whether a ping is answered before any that comes after it. Pings go on until one is answered.
+testing::AssertionResult answered_in_turn(DbusLink& link, std::uint32_t ping) {
+  constexpr std::chrono::milliseconds kBetweenPings{5};
+  const Deadline given_up = patience();
+  while (!given_up.expired()) {
+    const auto packet = link.next(Deadline::after(kBetweenPings));
+    if (!packet && packet.error().code == Code::timed_out) {
+      if (!link.ping_bus()) return testing::AssertionFailure() << "the bus has gone";
+      continue;
     }
+    if (!packet) return testing::AssertionFailure() << describe(packet.error());
+    if (packet->kind != DbusPacket::method_return) continue;
+    if (packet->reply_serial == ping) return testing::AssertionSuccess();
+    return testing::AssertionFailure() << "a call of the bus got no answer, one after it did";
   }
-  EXPECT_EQ(seen, "org.freedesktop.DBus.Error.LimitsExceeded") << "after " << sent << " calls";
+  return testing::AssertionFailure() << "no call of the bus is answered";
+}
+
+// A call that expects a reply gets one, or an error: also the call of a connection that has left so
+// much unread that nobody else may send to it.
+GAUNTLET_CASE(MiddlewareOverload, DbusCallOfTheBusWithAFullQueue_IsAnswered,
+              .clause = "D-Bus Specification, Message Types (METHOD_CALL, NO_REPLY_EXPECTED)") {
+  Bus bus(context, "<limit name=\"max_outgoing_bytes\">65536</limit>");
+  if (!bus.ready()) return;
+  DbusLink owner = bus.connect();
+  DbusLink caller = bus.connect();
+  ASSERT_THAT(owner.request_name(kName, 0), Is(kNamePrimaryOwner));
+  const auto before = owner.ping_bus();
+  ASSERT_TRUE(before);
+  ASSERT_TRUE(answered_in_turn(owner, *before)) << "with an empty queue";
+  ASSERT_TRUE(fill(caller));
+  const auto full = owner.ping_bus();
+  ASSERT_TRUE(full);
+  // The bus has handled it when it has answered a call that came later.
+  ASSERT_TRUE(caller.barrier());
+  ASSERT_TRUE(caller.barrier());
+  EXPECT_TRUE(answered_in_turn(owner, *full));
 }
 
 // Connections ask for one name at the same time: one of them owns it.
