@@ -108,23 +108,10 @@ CHANNEL_CASE(conformance, FullSend_SleepsUntilAReceiveWakesIt, .applies = blocks
   Actor& sender = stage.add(Role::sender);
   Actor& receiver = stage.add(Role::receiver);
   const std::uint32_t full = fill(stage, sender).fit;
-  const auto begin_send = [&](std::uint32_t id) {
-    sender.begin({.act = Command::send_message,
-                  .wait = kEndless,
-                  .id = id,
-                  .size = stage.options().message_size});
-    return sender.asleep();
-  };
   // What fill() was refused has the id full + 1.
   std::uint32_t last = full + 2;
-  bool sleeps = begin_send(last);
-  // Where the system chose the capacity it may have found room for more meanwhile.
-  constexpr int kMostFound = 1000;
-  for (int found = 0; !sleeps && !stage.claims().exact_capacity && found < kMostFound; ++found) {
-    ASSERT_THAT(sender.finish(), Succeeds());
-    sleeps = begin_send(++last);
-  }
-  ASSERT_TRUE(sleeps) << "send into a full channel does not sleep";
+  ASSERT_TRUE(begin_send_that_sleeps(stage, sender, last, stage.options().message_size, kEndless))
+      << "send into a full channel does not sleep";
   // One message makes room where messages are counted; elsewhere the system says when.
   const std::uint32_t taken = stage.claims().exact_capacity ? 1 : full;
   expect_messages(receiver, 1, taken);

@@ -328,4 +328,20 @@ history::History Stage::history() const {
   return history;
 }
 
+bool begin_send_that_sleeps(const Stage& stage, Actor& sender, std::uint32_t& id, std::size_t size,
+                            Wait wait) {
+  constexpr int kMostFound = 1000;
+  const auto begin = [&] {
+    sender.begin({.act = Command::send_message, .wait = wait, .id = id, .size = size});
+    return sender.asleep();
+  };
+  bool sleeps = begin();
+  for (int found = 0; !sleeps && !stage.claims().exact_capacity && found < kMostFound; ++found) {
+    if (!sender.finish().ok) return false;
+    ++id;
+    sleeps = begin();
+  }
+  return sleeps;
+}
+
 }  // namespace gauntlet::channel_suite

@@ -154,4 +154,10 @@ class Stage {
   bool ended_ = false;
 };
 
+/// Begins sends of `size` bytes with the ids `id`, `id` + 1, … until one sleeps; false when none
+/// does. `id` is then that of the one that sleeps; those before it are in the channel. Where the
+/// system chose the capacity, it may find room after it had none.
+bool begin_send_that_sleeps(const Stage& stage, Actor& sender, std::uint32_t& id, std::size_t size,
+                            Wait wait);
+
 }  // namespace gauntlet::channel_suite

@@ -125,6 +125,15 @@ NotifierAnswer CommandedNotifier::wait_for_nothing(std::size_t worker) {
                                                               : Deadline::after(kShortWait));
 }
 
+NotifierAnswer CommandedNotifier::notify_when_there_is_room(std::size_t worker) {
+  const Deadline deadline = Deadline::after(kCallPatience);
+  NotifierAnswer answer = notify(worker);
+  while (!answer.ok && answer.arrived && is_full(answer.error) && !deadline.expired()) {
+    answer = notify(worker);
+  }
+  return answer;
+}
+
 NotifierAnswer CommandedNotifier::close(std::size_t worker) {
   board_->slots[worker].times = 1;
   begin(worker, Call::close, Deadline::immediate());

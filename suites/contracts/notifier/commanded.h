@@ -54,6 +54,9 @@ class CommandedNotifier {
   NotifierAnswer notify(std::size_t worker, std::uint32_t payload = 0,
                         Deadline deadline = Deadline::after(kCallPatience),
                         std::uint32_t times = 1);
+  /// Notifies again while it is refused: others of the same user may share the limit and hold its
+  /// room for a moment. The answer is the last.
+  NotifierAnswer notify_when_there_is_room(std::size_t worker);
   NotifierAnswer wait(std::size_t worker, Deadline deadline = Deadline::after(kCallPatience));
   NotifierAnswer try_wait(std::size_t worker) { return wait(worker, Deadline::immediate()); }
   /// A wait that finds nothing: a try, and where what was notified comes a moment later a wait.
