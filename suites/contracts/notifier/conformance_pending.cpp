@@ -191,7 +191,7 @@ NOTIFIER_CASE(conformance, NotifyPastTheLimit_IsRefusedAndAcceptedOnesComeOut,
   CommandedNotifier notifier(context, 1, 1, kRoom);
   if (!notifier.ready()) return;
   std::uint32_t accepted = 0;
-  NotifierAnswer answer = notifier.notify(0);
+  NotifierAnswer answer = notifier.notify_when_there_is_room(0);
   for (; answer.ok && accepted < kMostTries; answer = notifier.notify(0)) ++accepted;
   if (accepted == 0) {
     return context.not_run("room under the limit: others of this user hold all of it",
