@@ -1,0 +1,86 @@
+// Runs a sweep for a case and holds its table against what is allowed.
+#include "support/instruction_sweep.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+namespace gauntlet {
+namespace {
+
+bool is_allowed(const std::string& outcome, const std::vector<Allowed>& allowed) {
+  return outcome == "fine" || std::any_of(allowed.begin(), allowed.end(), [&](const Allowed& each) {
+           return outcome.starts_with(each.outcome);
+         });
+}
+
+void tell(CaseContext& context, const SweepTable& table) {
+  const std::string what = table.fault + " of " + table.victim;
+  context.observed("sweep: " + table.scenario + ", " + what, table.text());
+  context.measured("points", static_cast<double>(table.points.size()));
+  context.measured("stuck_points", table.count_of_kind("stuck"));
+  context.fault_planned(table.points.size());
+  context.fault_fired(table.points.size() - table.count("not reached"));
+}
+
+void judge(CaseContext& context, const Result<SweepTable>& table,
+           const std::vector<Allowed>& allowed) {
+  if (!table) return context.not_created(table.error());
+  tell(context, *table);
+  EXPECT_EQ(table->undisturbed, "fine") << table->text();
+  EXPECT_EQ(table->strayed, 0U) << "the walk could not be repeated\n" << table->text();
+  for (const auto& [outcome, count] : table->outcomes()) {
+    EXPECT_TRUE(is_allowed(outcome, allowed)) << outcome << " at " << count << " points\n"
+                                              << table->text();
+  }
+  if (table->points.size() < table->points_in_all) return;
+  for (const Allowed& each : allowed) {
+    if (!each.certain) continue;
+    EXPECT_GE(table->count_of_kind(each.outcome), 1U)
+        << each.outcome << " is said to happen (" << each.reason << ") and did not\n"
+        << table->text();
+  }
+}
+
+}  // namespace
+
+SweepOptions sweep_options(const CaseContext& context, std::uint32_t smoke_points) {
+  SweepOptions options;
+  options.most_points =
+      static_cast<std::uint32_t>(context.amount(smoke_points, UINT32_MAX, UINT32_MAX));
+  options.seed = context.seed();
+  return options;
+}
+
+void expect_kill_sweep(CaseContext& context, const schedule::Scenario& scenario, std::size_t victim,
+                       const std::vector<Allowed>& allowed, std::uint32_t smoke_points) {
+  judge(context, kill_at_each_instruction(scenario, victim, sweep_options(context, smoke_points)),
+        allowed);
+}
+
+void expect_preemption_sweep(CaseContext& context, const schedule::Scenario& scenario,
+                             std::size_t victim, const std::vector<Allowed>& allowed,
+                             std::uint32_t smoke_points) {
+  judge(context,
+        preempt_at_each_instruction(scenario, victim, ThenVictim::goes_on,
+                                    sweep_options(context, smoke_points)),
+        allowed);
+}
+
+void expect_preemption_and_kill_sweep(CaseContext& context, const schedule::Scenario& scenario,
+                                      std::size_t victim, const std::vector<Allowed>& allowed,
+                                      std::uint32_t smoke_points) {
+  judge(context,
+        preempt_at_each_instruction(scenario, victim, ThenVictim::is_killed,
+                                    sweep_options(context, smoke_points)),
+        allowed);
+}
+
+void expect_two_preemptions(CaseContext& context, const schedule::Scenario& scenario,
+                            std::size_t first, std::size_t second, std::uint32_t smoke_points) {
+  SweepOptions options = sweep_options(context, smoke_points);
+  options.most_points = static_cast<std::uint32_t>(context.amount(smoke_points, 1000, 10'000));
+  judge(context, sample_two_preemptions(scenario, first, second, options), {});
+}
+
+}  // namespace gauntlet
