@@ -175,7 +175,7 @@ GAUNTLET_CASE(SemaphoresRaces, Rwlock_WriterAndTrierHeldUp_NobodyIsForgotten,
 
 const std::vector<Allowed>& lock_promises_nothing() {
   static const std::vector<Allowed> allowed = {
-      {"stuck: other in futex", "a reader-writer lock has no robustness: it stays locked"}};
+      {"stuck: other", "a reader-writer lock has no robustness: it stays locked"}};
   return allowed;
 }
 

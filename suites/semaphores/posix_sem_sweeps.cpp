@@ -169,7 +169,8 @@ GAUNTLET_CASE(SemaphoresCrashes, SemOpen_CreatorKilledAtEachInstruction_NoneOrAW
     return unfinished_semaphores(false) > 0 ? "a nameless semaphore is left" : "";
   };
   expect_kill_sweep(context, scenario, 0,
-                    {{"a nameless semaphore is left", "made under a temporary name first"}}, 20);
+                    {{"a nameless semaphore is left", "made under a temporary name first"}},
+                    {.smoke = 20, .full = 300});
   unfinished_semaphores(true);
 }
 

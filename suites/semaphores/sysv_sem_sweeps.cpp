@@ -71,7 +71,7 @@ GAUNTLET_CASE(SemaphoresCrashes, SemopPlain_HolderKilledAtEachInstruction_FreeOr
   const auto set = SysvSet::create({1});
   if (!set) return context.not_created(set.error());
   expect_kill_sweep(context, contend(*set, "semop", 0), 0,
-                    {{"stuck: other in semop", "without SEM_UNDO the unit stays taken"}});
+                    {{"stuck: other in sem", "without SEM_UNDO the unit stays taken"}});
 }
 
 // Killed while it sleeps for a unit or was just given it: no unit is lost, thanks to the undo.

@@ -42,44 +42,46 @@ void judge(CaseContext& context, const Result<SweepTable>& table,
   }
 }
 
-}  // namespace
-
-SweepOptions sweep_options(const CaseContext& context, std::uint32_t smoke_points) {
+SweepOptions options_of(const CaseContext& context, const SweepAmount& amount) {
   SweepOptions options;
   options.most_points =
-      static_cast<std::uint32_t>(context.amount(smoke_points, UINT32_MAX, UINT32_MAX));
+      static_cast<std::uint32_t>(context.amount(amount.smoke, amount.full, UINT32_MAX));
   options.seed = context.seed();
+  options.only_in = amount.only_in;
+  options.after_sleep = amount.after_sleep;
   return options;
 }
 
+}  // namespace
+
 void expect_kill_sweep(CaseContext& context, const schedule::Scenario& scenario, std::size_t victim,
-                       const std::vector<Allowed>& allowed, std::uint32_t smoke_points) {
-  judge(context, kill_at_each_instruction(scenario, victim, sweep_options(context, smoke_points)),
-        allowed);
+                       const std::vector<Allowed>& allowed, const SweepAmount& amount) {
+  judge(context, kill_at_each_instruction(scenario, victim, options_of(context, amount)), allowed);
 }
 
 void expect_preemption_sweep(CaseContext& context, const schedule::Scenario& scenario,
                              std::size_t victim, const std::vector<Allowed>& allowed,
-                             std::uint32_t smoke_points) {
+                             const SweepAmount& amount) {
   judge(context,
         preempt_at_each_instruction(scenario, victim, ThenVictim::goes_on,
-                                    sweep_options(context, smoke_points)),
+                                    options_of(context, amount)),
         allowed);
 }
 
 void expect_preemption_and_kill_sweep(CaseContext& context, const schedule::Scenario& scenario,
                                       std::size_t victim, const std::vector<Allowed>& allowed,
-                                      std::uint32_t smoke_points) {
+                                      const SweepAmount& amount) {
   judge(context,
         preempt_at_each_instruction(scenario, victim, ThenVictim::is_killed,
-                                    sweep_options(context, smoke_points)),
+                                    options_of(context, amount)),
         allowed);
 }
 
 void expect_two_preemptions(CaseContext& context, const schedule::Scenario& scenario,
-                            std::size_t first, std::size_t second, std::uint32_t smoke_points) {
-  SweepOptions options = sweep_options(context, smoke_points);
-  options.most_points = static_cast<std::uint32_t>(context.amount(smoke_points, 1000, 10'000));
+                            std::size_t first, std::size_t second, const SweepAmount& amount) {
+  SweepOptions options = options_of(context, amount);
+  options.most_points =
+      static_cast<std::uint32_t>(context.amount(amount.smoke, amount.full, 10 * amount.full));
   judge(context, sample_two_preemptions(scenario, first, second, options), {});
 }
 

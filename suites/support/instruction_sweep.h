@@ -20,22 +20,28 @@ struct Allowed {
   bool certain = true;
 };
 
-/// The points of a full sweep, or a spread sample of them in smoke.
-SweepOptions sweep_options(const CaseContext& context, std::uint32_t smoke_points);
+/// How much of a sweep a case does, and which part.
+struct SweepAmount {
+  std::uint32_t smoke = 40;  ///< points in smoke
+  std::uint32_t full = UINT32_MAX;
+  std::string only_in = {};  ///< as in SweepOptions
+  bool after_sleep = false;
+};
 
 /// Each sweeps, tells the table (observed["sweep …"]) and its sums (measured), and expects: what
 /// the scenario promises when nothing is done to it, the same walk each time, and at each point
 /// "fine" or what is allowed. Without ptrace: not_run.
 void expect_kill_sweep(CaseContext& context, const schedule::Scenario& scenario, std::size_t victim,
-                       const std::vector<Allowed>& allowed = {}, std::uint32_t smoke_points = 40);
+                       const std::vector<Allowed>& allowed = {}, const SweepAmount& amount = {});
 void expect_preemption_sweep(CaseContext& context, const schedule::Scenario& scenario,
                              std::size_t victim, const std::vector<Allowed>& allowed = {},
-                             std::uint32_t smoke_points = 40);
+                             const SweepAmount& amount = {});
 /// Held until the others are quiet (asleep on what it holds, for instance), then killed.
 void expect_preemption_and_kill_sweep(CaseContext& context, const schedule::Scenario& scenario,
                                       std::size_t victim, const std::vector<Allowed>& allowed = {},
-                                      std::uint32_t smoke_points = 40);
+                                      const SweepAmount& amount = {});
 void expect_two_preemptions(CaseContext& context, const schedule::Scenario& scenario,
-                            std::size_t first, std::size_t second, std::uint32_t smoke_points = 30);
+                            std::size_t first, std::size_t second,
+                            const SweepAmount& amount = {.smoke = 30, .full = 300});
 
 }  // namespace gauntlet
