@@ -26,6 +26,8 @@ struct SweepAmount {
   std::uint32_t full = UINT32_MAX;
   std::string only_in = {};  ///< as in SweepOptions
   bool after_sleep = false;
+  /// False: the code draws a random number, and its walk is not the same each time.
+  bool repeatable = true;
 };
 
 /// Each sweeps, tells the table (observed["sweep …"]) and its sums (measured), and expects: what
