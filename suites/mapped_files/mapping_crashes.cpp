@@ -14,9 +14,9 @@
 
 #include "base/limits.h"
 #include "cases/context.h"
+#include "faults/instruction_kill.h"
 #include "faults/system_call_kill.h"
 #include "mapped_files/file_mapping.h"
-#include "mapped_files/instruction_kill.h"
 #include "support/child_call.h"
 #include "support/errno_matchers.h"
 
