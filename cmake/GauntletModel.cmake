@@ -4,7 +4,8 @@ include_guard(GLOBAL)
 
 # Calls that the model answers: <name of the symbol>=<function of fixtures/schedule/>.
 set(GAUNTLET_MODELLED_CALLS
-    memcpy memmove memset memcmp syscall sched_yield getpid kill clock_gettime nanosleep abort
+    memcpy memmove memset memcmp memfd_create fcntl fchmod close ftruncate posix_fallocate fstat stat mmap
+    munmap open read pread poll sched_getaffinity syscall sched_yield getpid kill clock_gettime nanosleep abort
     sem_init sem_destroy sem_wait sem_trywait sem_timedwait sem_clockwait sem_post sem_getvalue
     pthread_mutex_init pthread_mutex_destroy pthread_mutex_lock pthread_mutex_trylock
     pthread_mutex_timedlock pthread_mutex_clocklock pthread_mutex_unlock pthread_mutex_consistent
@@ -17,7 +18,8 @@ set(GAUNTLET_MODELLED_CALLS
 function(gauntlet_add_model_library library)
   cmake_parse_arguments(ARG "" "" "SOURCES;LIBRARIES" ${ARGN})
   set(renames ${CMAKE_CURRENT_BINARY_DIR}/${library}.renames)
-  set(lines "__assert_fail gauntlet_model_assert_fail\n")
+  set(lines "__assert_fail gauntlet_model_assert_fail
+_ZNSt6chrono3_V212steady_clock3nowEv _Z25gauntlet_model_steady_nowv\n")
   foreach(call IN LISTS GAUNTLET_MODELLED_CALLS)
     string(APPEND lines "${call} gauntlet_model_${call}\n")
   endforeach()
