@@ -1,11 +1,23 @@
 // The reference's objects as scenarios, compiled for the model engine.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
+
 #include "schedule/scenario.h"
 
 namespace gauntlet::schedule {
 
-/// So many processes acquire and release the one unit of a semaphore.
-Scenario semaphore_of_one(bool returned_on_death, std::size_t processes);
+/// So many processes acquire and release the one unit of a semaphore; with deaths, any one of them
+/// dies and its unit comes back.
+Scenario semaphore_of_one(std::size_t processes, bool deaths);
+
+/// Senders that send `messages` each, one receiver that takes them all; with deaths, any one dies.
+/// Afterwards somebody takes what is left.
+Scenario channel_of(std::uint32_t capacity, std::uint32_t senders, std::uint32_t messages,
+                    bool deaths);
+
+/// Setters that set a value of their own, and one who waits; with deaths, any one dies.
+Scenario promise_of(std::uint32_t setters, bool deaths);
 
 }  // namespace gauntlet::schedule

@@ -1,0 +1,42 @@
+// From a search to a verdict.
+#include "model/model_case.h"
+
+#include <gtest/gtest.h>
+
+#include "base/limits.h"
+#include "schedule/canary.h"
+#include "schedule/lanes.h"
+#include "schedule/schedule_file.h"
+
+namespace gauntlet {
+
+void hold(CaseContext& context, const schedule::Scenario& scenario, schedule::Memory memory,
+          schedule::Search search, std::uint64_t most, bool complete) {
+  if (const std::string blind = schedule::why_blind(); !blind.empty()) {
+    return context.error("the model engine is blind: " + blind);
+  }
+  schedule::Options options;
+  options.memory = memory;
+  options.search = search;
+  options.seed = context.random().below(~std::uint64_t{0});
+  options.most_executions = most;
+  options.deadline = Deadline::after(kCallPatience);
+  if (scenario.faults.deaths > 0) context.fault_planned();
+  const schedule::Exploration result = schedule::explore(scenario, options);
+  const std::string seen = result.coverage.describe(scenario, options);
+  context.observed(std::string(to_word(search)) + " " + std::string(to_word(memory)), seen);
+  context.measured("executions", static_cast<double>(result.coverage.executions));
+  if (result.coverage.deaths > 0 && scenario.faults.deaths > 0) context.fault_fired();
+  if (!result.error.empty()) return context.error(result.error);
+  if (result.finding) {
+    context.lanes(schedule::draw(scenario, *result.finding));
+    FAIL() << context.info().name() << ": " << result.finding->what << "\n"
+           << seen << "\n"
+           << schedule::to_text(schedule::saved(scenario, options, *result.finding));
+  }
+  if (complete && !result.coverage.complete) {
+    context.error("not all was seen: " + seen);
+  }
+}
+
+}  // namespace gauntlet

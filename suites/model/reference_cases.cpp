@@ -1,0 +1,83 @@
+// The reference core under the model engine: its own code, every access a step, processes that race
+// and die wherever the search wants them to.
+#include "cases/case.h"
+#include "model/model_case.h"
+#include "model/reference_scenarios.h"
+
+namespace gauntlet {
+namespace {
+
+using schedule::Memory;
+using schedule::Search;
+
+// How many executions: a smoke test's share, what a night can see, and a soak.
+std::uint64_t share(CaseContext& context) { return context.amount(10'000, 500'000, 20'000'000); }
+
+GAUNTLET_CASE(SemaphoresRaces, ReferenceTwoProcessesOneUnit_AllInterleavingsAreExplained,
+              .clause = "reference/semaphore.h (linearizable; nobody waits for another's call)") {
+  hold(context, schedule::semaphore_of_one(2, false), Memory::sc, Search::exhaustive, 100'000,
+       true);
+}
+
+GAUNTLET_CASE(SemaphoresRaces, ReferenceThreeProcessesOneUnit_NoWakeUpIsLost,
+              .clause = "reference/semaphore.h (linearizable; nobody waits for another's call)") {
+  for (const Memory memory : {Memory::sc, Memory::tso}) {
+    for (const Search search : {Search::pct, Search::pos}) {
+      hold(context, schedule::semaphore_of_one(3, false), memory, search, share(context));
+    }
+  }
+}
+
+GAUNTLET_CASE(SemaphoresCrashes, ReferenceAnyProcessDiesAnywhere_ItsUnitComesBackOnce,
+              .clause = "reference/semaphore.h (units_returned_on_death)") {
+  for (const Search search : {Search::exhaustive, Search::pct, Search::walk}) {
+    hold(context, schedule::semaphore_of_one(2, true), Memory::sc, search, share(context));
+  }
+  hold(context, schedule::semaphore_of_one(3, true), Memory::tso, Search::pct, share(context));
+}
+
+GAUNTLET_CASE(SharedMemoryRaces, ReferenceChannelOneToOne_AllInterleavingsAreAQueue,
+              .clause = "reference/channel.h (linearizable as a bounded FIFO queue)") {
+  hold(context, schedule::channel_of(1, 1, 1, false), Memory::sc, Search::exhaustive, 1'000'000,
+       true);
+}
+
+GAUNTLET_CASE(SharedMemoryRaces, ReferenceChannelFullAndContended_IsAQueueAndNoWakeUpIsLost,
+              .clause = "reference/channel.h (linearizable as a bounded FIFO queue)") {
+  for (const Memory memory : {Memory::sc, Memory::tso}) {
+    for (const Search search : {Search::pct, Search::pos, Search::walk}) {
+      hold(context, schedule::channel_of(1, 2, 2, false), memory, search, share(context));
+    }
+  }
+}
+
+GAUNTLET_CASE(SharedMemoryCrashes, ReferenceChannelAnyProcessDiesAnywhere_LosesAtMostItsOwnCall,
+              .clause = "reference/channel.h (death at any instruction)") {
+  for (const Search search : {Search::exhaustive, Search::pct, Search::walk}) {
+    hold(context, schedule::channel_of(1, 2, 1, true), Memory::sc, search, share(context));
+  }
+  hold(context, schedule::channel_of(1, 2, 2, true), Memory::tso, Search::pct, share(context));
+}
+
+GAUNTLET_CASE(FuturesRaces, ReferencePromiseOneSetter_AllInterleavingsAreExplained,
+              .clause = "reference/promise.h (settled in one compare-and-swap)") {
+  hold(context, schedule::promise_of(1, false), Memory::sc, Search::exhaustive, 1'000'000, true);
+}
+
+GAUNTLET_CASE(FuturesRaces, ReferencePromiseTwoSetters_OneWinsAndAllAreToldTheSame,
+              .clause = "reference/promise.h (settled in one compare-and-swap)") {
+  for (const Memory memory : {Memory::sc, Memory::tso}) {
+    hold(context, schedule::promise_of(2, false), memory, Search::pct, share(context));
+  }
+}
+
+GAUNTLET_CASE(FuturesCrashes, ReferencePromiseAnyProcessDiesAnywhere_WaitersAreTold,
+              .clause = "reference/promise.h (breaks when no setter is left)") {
+  for (const Search search : {Search::exhaustive, Search::pct, Search::walk}) {
+    // One setter: a promise may break while another setter is still on its way.
+    hold(context, schedule::promise_of(1, true), Memory::sc, search, share(context));
+  }
+}
+
+}  // namespace
+}  // namespace gauntlet

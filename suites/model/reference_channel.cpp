@@ -1,0 +1,108 @@
+// The reference channel as scenarios of the model engine.
+#include <array>
+#include <chrono>
+#include <cstring>
+
+#include "history/fifo_channel.h"
+#include "model/reference_process.h"
+#include "model/reference_scenarios.h"
+#include "reference/channel.h"
+
+namespace gauntlet::schedule {
+namespace {
+
+using history::Op;
+using history::Outcome;
+using reference::Channel;
+using reference::Clock;
+using reference::Deadline;
+
+/// Longer than any sleep of the reference, so that who waits so long looks several times.
+constexpr std::chrono::seconds kPatience{1};
+
+Channel attach(Self& self) {
+  auto channel = Channel::attach_descriptor(kRegionDescriptor);
+  self.expect(static_cast<bool>(channel), "attach failed");
+  return std::move(*channel);
+}
+
+void send(Self& self, Channel& channel, std::uint64_t id, Deadline deadline) {
+  self.call(Op::send, id, [&] {
+    std::array<std::byte, sizeof(id)> bytes{};
+    std::memcpy(bytes.data(), &id, sizeof(id));
+    return Response{outcome_of(channel.send(bytes, deadline)), id};
+  });
+}
+
+Outcome receive(Self& self, Channel& channel, Deadline deadline) {
+  return self
+      .call(Op::receive, 0,
+            [&] {
+              std::array<std::byte, sizeof(std::uint64_t)> bytes{};
+              const auto received = channel.receive(bytes, deadline);
+              std::uint64_t id = 0;
+              std::memcpy(&id, bytes.data(), sizeof(id));
+              return Response{outcome_of(received.status), id};
+            })
+      .outcome;
+}
+
+std::string judge(const Ending& ending, std::uint64_t capacity) {
+  history::FifoRules rules;
+  rules.capacity = capacity;
+  rules.drained = true;
+  return in_words(history::check_fifo_channel(ending.history, rules));
+}
+
+}  // namespace
+
+Scenario channel_of(std::uint32_t capacity, std::uint32_t senders, std::uint32_t messages,
+                    bool deaths) {
+  Scenario scenario;
+  scenario.name = "reference channel";
+  scenario.region_bytes = kRegionBytes;
+  scenario.create = [capacity](Self& self) {
+    Channel::Options options;
+    options.capacity = capacity;
+    options.largest_message = sizeof(std::uint64_t);
+    options.participants = 5;
+    self.expect(static_cast<bool>(Channel::create_anonymous(options)), "create failed");
+  };
+  // Who may die leaves others waiting for what never comes, who then give up.
+  const auto until = [deaths] { return deaths ? Clock::now() + kPatience : reference::kForever; };
+  for (std::uint32_t sender = 0; sender < senders; ++sender) {
+    scenario.processes.push_back({.name = "sender " + std::to_string(sender),
+                                  .body =
+                                      [=](Self& self) {
+                                        Channel channel = attach(self);
+                                        for (std::uint32_t n = 0; n < messages; ++n) {
+                                          send(self, channel, 1 + sender * 100 + n, until());
+                                        }
+                                      },
+                                  .may_die = deaths});
+  }
+  scenario.processes.push_back({.name = "receiver",
+                                .body =
+                                    [=](Self& self) {
+                                      Channel channel = attach(self);
+                                      for (std::uint32_t n = 0; n < senders * messages; ++n) {
+                                        if (receive(self, channel, until()) != Outcome::ok) return;
+                                      }
+                                    },
+                                .may_die = deaths});
+  scenario.processes.push_back({.name = "drain",
+                                .body =
+                                    [=](Self& self) {
+                                      Channel channel = attach(self);
+                                      while (receive(self, channel, reference::kDoNotWait) ==
+                                             Outcome::ok) {
+                                      }
+                                    },
+                                .starts = Starts::at_the_end});
+  scenario.faults.deaths = deaths ? 1 : 0;
+  scenario.time_outs_rescue_the_dead_only = true;
+  scenario.judge = [capacity](const Ending& ending) { return judge(ending, capacity); };
+  return scenario;
+}
+
+}  // namespace gauntlet::schedule
