@@ -32,6 +32,8 @@ void judge(CaseContext& context, const Result<SweepTable>& table,
     EXPECT_EQ(table->strayed, 0U) << "the walk could not be repeated\n" << table->text();
   }
   for (const auto& [outcome, count] : table->outcomes()) {
+    // Where the walk is another one each time, it may be over before the point.
+    if (!repeatable && outcome == "not reached") continue;
     EXPECT_TRUE(is_allowed(outcome, allowed)) << outcome << " at " << count << " points\n"
                                               << table->text();
   }
