@@ -1,5 +1,6 @@
 # The installed package: find_package(gauntlet) gives gauntlet::contracts (to write a subject),
-# gauntlet_add_subjects and gauntlet_add_suite (to run every contract case on it), and
+# gauntlet_add_subjects and gauntlet_add_suite (to run every contract case on it),
+# gauntlet_add_model_library and gauntlet::schedule (to explore scenarios of your own code), and
 # gauntlet::reference alone.
 include(CMakePackageConfigHelpers)
 
@@ -21,6 +22,7 @@ write_basic_package_version_file(${CMAKE_BINARY_DIR}/gauntlet-config-version.cma
                                  COMPATIBILITY SameMinorVersion)
 install(FILES ${CMAKE_BINARY_DIR}/gauntlet-config.cmake
               ${CMAKE_BINARY_DIR}/gauntlet-config-version.cmake
+              ${PROJECT_SOURCE_DIR}/cmake/GauntletModel.cmake
               ${PROJECT_SOURCE_DIR}/cmake/GauntletSuite.cmake
         DESTINATION ${package_dir})
 

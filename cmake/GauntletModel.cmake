@@ -28,7 +28,9 @@ _ZNSt6chrono3_V212steady_clock3nowEv _Z25gauntlet_model_steady_nowv\n")
   add_library(${library}_objects OBJECT ${ARG_SOURCES})
   target_link_libraries(${library}_objects PUBLIC gauntlet::scenario ${ARG_LIBRARIES})
   target_compile_features(${library}_objects PUBLIC cxx_std_20)
-  gauntlet_set_warnings(${library}_objects)
+  if(COMMAND gauntlet_set_warnings)
+    gauntlet_set_warnings(${library}_objects)
+  endif()
   # Calls and returns are not steps; the callbacks only, not the run-time library, are wanted.
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     target_compile_options(
