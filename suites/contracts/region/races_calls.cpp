@@ -47,7 +47,6 @@ std::string half_made(Region& region, std::size_t size) {
 
 /// Rounds that all workers begin together.
 struct Rounds {
-  static constexpr std::size_t kMost = 8;
   std::atomic<std::uint64_t> arrived{0};
   std::atomic<std::uint64_t> made{0};  ///< creators that made it, over all rounds
   std::atomic<std::uint64_t> seen{0};  ///< openers that attached
