@@ -11,7 +11,7 @@ using schedule::Memory;
 using schedule::Search;
 
 // How many executions: a smoke test's share, what a night can see, and a soak.
-std::uint64_t share(CaseContext& context) { return context.amount(1000, 100'000, 20'000'000); }
+std::uint64_t share(CaseContext& context) { return context.amount(500, 100'000, 20'000'000); }
 
 GAUNTLET_CASE(SemaphoresRaces, ReferenceTwoProcessesOneUnit_AllInterleavingsAreExplained,
               .clause = "reference/semaphore.h (linearizable; nobody waits for another's call)") {

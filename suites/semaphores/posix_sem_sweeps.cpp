@@ -171,7 +171,7 @@ GAUNTLET_CASE(SemaphoresCrashes, SemOpen_CreatorKilledAtEachInstruction_NoneOrAW
   };
   expect_kill_sweep(context, scenario, 0,
                     {{"a nameless semaphore is left", "made under a temporary name first"}},
-                    {.smoke = 8, .full = 300, .repeatable = false});
+                    {.smoke = 4, .full = 300, .repeatable = false});
   unfinished_semaphores(true);
 }
 

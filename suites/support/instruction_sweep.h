@@ -22,7 +22,7 @@ struct Allowed {
 
 /// How much of a sweep a case does, and which part.
 struct SweepAmount {
-  std::uint32_t smoke = 8;  ///< points in smoke
+  std::uint32_t smoke = 5;  ///< points in smoke
   std::uint32_t full = UINT32_MAX;
   std::string only_in = {};  ///< as in SweepOptions
   bool after_sleep = false;
@@ -44,6 +44,6 @@ void expect_preemption_and_kill_sweep(CaseContext& context, const schedule::Scen
                                       const SweepAmount& amount = {});
 void expect_two_preemptions(CaseContext& context, const schedule::Scenario& scenario,
                             std::size_t first, std::size_t second,
-                            const SweepAmount& amount = {.smoke = 8, .full = 300});
+                            const SweepAmount& amount = {.smoke = 5, .full = 300});
 
 }  // namespace gauntlet
