@@ -2,6 +2,9 @@
 #include "model/model_case.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdio>
 
 #include "base/limits.h"
 #include "schedule/canary.h"
@@ -21,6 +24,11 @@ void hold(CaseContext& context, const schedule::Scenario& scenario, schedule::Me
   options.seed = context.random().below(~std::uint64_t{0});
   options.most_executions = most;
   options.deadline = Deadline::after(kCallPatience);
+  if (::isatty(STDERR_FILENO) != 0) {
+    options.progress = [&](const schedule::Coverage& coverage) {
+      std::fprintf(stderr, "\r%s  ", coverage.describe(scenario, options).c_str());
+    };
+  }
   if (scenario.faults.deaths > 0) context.fault_planned();
   const schedule::Exploration result = schedule::explore(scenario, options);
   const std::string seen = result.coverage.describe(scenario, options);

@@ -21,7 +21,7 @@ GAUNTLET_CASE(SemaphoresRaces, ReferenceTwoProcessesOneUnit_AllInterleavingsAreE
 
 GAUNTLET_CASE(SemaphoresRaces, ReferenceThreeProcessesOneUnit_NoWakeUpIsLost,
               .clause = "reference/semaphore.h (linearizable; nobody waits for another's call)") {
-  for (const Memory memory : {Memory::sc, Memory::tso}) {
+  for (const Memory memory : {Memory::sc, Memory::tso, Memory::c11}) {
     for (const Search search : {Search::pct, Search::pos}) {
       hold(context, schedule::semaphore_of_one(3, false), memory, search, share(context));
     }
@@ -44,7 +44,7 @@ GAUNTLET_CASE(SharedMemoryRaces, ReferenceChannelOneToOne_AllInterleavingsAreAQu
 
 GAUNTLET_CASE(SharedMemoryRaces, ReferenceChannelFullAndContended_IsAQueueAndNoWakeUpIsLost,
               .clause = "reference/channel.h (linearizable as a bounded FIFO queue)") {
-  for (const Memory memory : {Memory::sc, Memory::tso}) {
+  for (const Memory memory : {Memory::sc, Memory::tso, Memory::c11}) {
     for (const Search search : {Search::pct, Search::pos, Search::walk}) {
       hold(context, schedule::channel_of(1, 2, 2, false), memory, search, share(context));
     }
@@ -66,7 +66,7 @@ GAUNTLET_CASE(FuturesRaces, ReferencePromiseOneSetter_AllInterleavingsAreExplain
 
 GAUNTLET_CASE(FuturesRaces, ReferencePromiseTwoSetters_OneWinsAndAllAreToldTheSame,
               .clause = "reference/promise.h (settled in one compare-and-swap)") {
-  for (const Memory memory : {Memory::sc, Memory::tso}) {
+  for (const Memory memory : {Memory::sc, Memory::tso, Memory::c11}) {
     hold(context, schedule::promise_of(2, false), memory, Search::pct, share(context));
   }
 }
