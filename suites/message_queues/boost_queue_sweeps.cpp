@@ -96,6 +96,12 @@ const std::vector<Allowed>& queue_promises_nothing() {
   return allowed;
 }
 
+/// A receiver, two senders of one message each, and one who takes the other message.
+Scenario two_messages(FreshQueue& fresh, schedule::Starts heir = schedule::Starts::at_once) {
+  return over(fresh, {process("receiver", receive(fresh)), process("sender", send(fresh, 1)),
+                      process("second", send(fresh, 2)), process("heir", receive(fresh), heir)});
+}
+
 /// The queue, or the reason why there is none.
 std::unique_ptr<FreshQueue> make_queue(CaseContext& context) {
   auto fresh = std::make_unique<FreshQueue>(context.scope() + "q");
@@ -138,12 +144,8 @@ GAUNTLET_CASE(MessageQueuesCrashes, BoostQueue_ReceiverKilledAtEachInstruction_W
               .needs = {Need::ptrace}, .deadline = std::chrono::seconds(120)) {
   with_queue(context, [&]([[maybe_unused]] FreshQueue& fresh) {
 #if GAUNTLET_HAS_BOOST
-    expect_kill_sweep(
-        context,
-        over(fresh, {process("receiver", receive(fresh)), process("sender", send(fresh, 1)),
-                     process("second", send(fresh, 2)),
-                     process("heir", receive(fresh), schedule::Starts::at_the_end)}),
-        0, queue_promises_nothing());
+    expect_kill_sweep(context, two_messages(fresh, schedule::Starts::at_the_end), 0,
+                      queue_promises_nothing());
 #endif
   });
 }
@@ -153,11 +155,7 @@ GAUNTLET_CASE(MessageQueuesRaces, BoostQueue_SenderHeldUpAtEachInstruction_Nobod
               .deadline = std::chrono::seconds(120)) {
   with_queue(context, [&]([[maybe_unused]] FreshQueue& fresh) {
 #if GAUNTLET_HAS_BOOST
-    expect_preemption_sweep(
-        context,
-        over(fresh, {process("receiver", receive(fresh)), process("sender", send(fresh, 1)),
-                     process("second", send(fresh, 2)), process("heir", receive(fresh))}),
-        1);
+    expect_preemption_sweep(context, two_messages(fresh), 1);
 #endif
   });
 }
@@ -167,11 +165,7 @@ GAUNTLET_CASE(MessageQueuesRaces, BoostQueue_ReceiverHeldUpAtEachInstruction_Nob
               .deadline = std::chrono::seconds(120)) {
   with_queue(context, [&]([[maybe_unused]] FreshQueue& fresh) {
 #if GAUNTLET_HAS_BOOST
-    expect_preemption_sweep(
-        context,
-        over(fresh, {process("receiver", receive(fresh)), process("sender", send(fresh, 1)),
-                     process("second", send(fresh, 2)), process("heir", receive(fresh))}),
-        0);
+    expect_preemption_sweep(context, two_messages(fresh), 0);
 #endif
   });
 }

@@ -15,7 +15,9 @@ namespace gauntlet {
 
 void hold(CaseContext& context, const schedule::Scenario& scenario, schedule::Memory memory,
           schedule::Search search, std::uint64_t most, bool complete) {
-  if (const std::string blind = schedule::why_blind(); !blind.empty()) {
+  // A process of one case holds several scenarios; it is the same engine for all of them.
+  static const std::string blind = schedule::why_blind();
+  if (!blind.empty()) {
     return context.error("the model engine is blind: " + blind);
   }
   schedule::Options options;

@@ -1,6 +1,5 @@
 // The reference channel as scenarios of the model engine.
 #include <array>
-#include <chrono>
 #include <cstring>
 
 #include "history/fifo_channel.h"
@@ -14,17 +13,7 @@ namespace {
 using history::Op;
 using history::Outcome;
 using reference::Channel;
-using reference::Clock;
 using reference::Deadline;
-
-/// Longer than any sleep of the reference, so that who waits so long looks several times.
-constexpr std::chrono::seconds kPatience{1};
-
-Channel attach(Self& self) {
-  auto channel = Channel::attach_descriptor(kRegionDescriptor);
-  self.expect(static_cast<bool>(channel), "attach failed");
-  return std::move(*channel);
-}
 
 void send(Self& self, Channel& channel, std::uint64_t id, Deadline deadline) {
   self.call(Op::send, id, [&] {
@@ -68,15 +57,13 @@ Scenario channel_of(std::uint32_t capacity, std::uint32_t senders, std::uint32_t
     options.participants = 5;
     self.expect(static_cast<bool>(Channel::create_anonymous(options)), "create failed");
   };
-  // Who may die leaves others waiting for what never comes, who then give up.
-  const auto until = [deaths] { return deaths ? Clock::now() + kPatience : reference::kForever; };
   for (std::uint32_t sender = 0; sender < senders; ++sender) {
     scenario.processes.push_back({.name = "sender " + std::to_string(sender),
                                   .body =
                                       [=](Self& self) {
-                                        Channel channel = attach(self);
+                                        Channel channel = attached<Channel>(self);
                                         for (std::uint32_t n = 0; n < messages; ++n) {
-                                          send(self, channel, 1 + sender * 100 + n, until());
+                                          send(self, channel, 1 + sender * 100 + n, until(deaths));
                                         }
                                       },
                                   .may_die = deaths});
@@ -84,16 +71,17 @@ Scenario channel_of(std::uint32_t capacity, std::uint32_t senders, std::uint32_t
   scenario.processes.push_back({.name = "receiver",
                                 .body =
                                     [=](Self& self) {
-                                      Channel channel = attach(self);
+                                      Channel channel = attached<Channel>(self);
                                       for (std::uint32_t n = 0; n < senders * messages; ++n) {
-                                        if (receive(self, channel, until()) != Outcome::ok) return;
+                                        if (receive(self, channel, until(deaths)) != Outcome::ok)
+                                          return;
                                       }
                                     },
                                 .may_die = deaths});
   scenario.processes.push_back({.name = "drain",
                                 .body =
                                     [=](Self& self) {
-                                      Channel channel = attach(self);
+                                      Channel channel = attached<Channel>(self);
                                       while (receive(self, channel, reference::kDoNotWait) ==
                                              Outcome::ok) {
                                       }

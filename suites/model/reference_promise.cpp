@@ -1,6 +1,4 @@
 // The reference promise as scenarios of the model engine.
-#include <chrono>
-
 #include "history/promise.h"
 #include "model/reference_process.h"
 #include "model/reference_scenarios.h"
@@ -14,16 +12,8 @@ using history::Outcome;
 using reference::Promise;
 using reference::PromiseSide;
 
-constexpr std::chrono::seconds kPatience{1};
-
-Promise attach(Self& self, PromiseSide side) {
-  auto promise = Promise::attach_descriptor(kRegionDescriptor, side);
-  self.expect(static_cast<bool>(promise), "attach failed");
-  return std::move(*promise);
-}
-
 void set(Self& self, std::uint64_t value) {
-  Promise promise = attach(self, PromiseSide::setter);
+  Promise promise = attached<Promise>(self, PromiseSide::setter);
   self.call(Op::set, value, [&] {
     const reference::Status status = promise.set(value);
     return Response{status == reference::Status::settled ? Outcome::refused : outcome_of(status),
@@ -32,7 +22,7 @@ void set(Self& self, std::uint64_t value) {
 }
 
 void wait(Self& self, reference::Deadline deadline) {
-  Promise promise = attach(self, PromiseSide::waiter);
+  Promise promise = attached<Promise>(self, PromiseSide::waiter);
   self.call(Op::wait, 0, [&] {
     const auto settled = promise.wait(deadline);
     if (settled.status != reference::Status::ok) return Response{outcome_of(settled.status), 0};
@@ -66,11 +56,9 @@ Scenario promise_of(std::uint32_t setters, bool deaths) {
                                   .may_die = deaths});
   }
   // A setter that dies before it has come was never there: then nobody breaks the promise.
-  const auto until = [deaths] {
-    return deaths ? reference::Clock::now() + kPatience : reference::kForever;
-  };
-  scenario.processes.push_back(
-      {.name = "waiter", .body = [until](Self& self) { wait(self, until()); }, .may_die = deaths});
+  scenario.processes.push_back({.name = "waiter",
+                                .body = [deaths](Self& self) { wait(self, until(deaths)); },
+                                .may_die = deaths});
   scenario.faults.deaths = deaths ? 1 : 0;
   scenario.judge = [rules](const Ending& ending) {
     return in_words(history::check_promise(ending.history, rules));

@@ -12,13 +12,12 @@ using history::Outcome;
 using reference::Semaphore;
 
 void acquire_and_release(Self& self) {
-  auto semaphore = Semaphore::attach_descriptor(kRegionDescriptor);
-  self.expect(static_cast<bool>(semaphore), "attach failed");
+  auto semaphore = attached<Semaphore>(self);
   const Response got = self.call(Op::acquire, 1, [&] {
-    return Response{outcome_of(semaphore->acquire()), 0};
+    return Response{outcome_of(semaphore.acquire()), 0};
   });
   self.expect(got.outcome == Outcome::ok, "an acquire without a deadline came back empty");
-  self.call(Op::release, 1, [&] { return Response{outcome_of(semaphore->release()), 0}; });
+  self.call(Op::release, 1, [&] { return Response{outcome_of(semaphore.release()), 0}; });
 }
 
 }  // namespace
