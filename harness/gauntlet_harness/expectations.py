@@ -71,10 +71,15 @@ def load_expectations(
     What has expired does not hold any more, and its cases fail again.
     """
     day = today or datetime.now(UTC).date()
-    entries = [entry for path in sorted(folder.glob("*.toml")) for entry in _read(path)]
+    entries = read_expectations(folder)
     return Expectations(
-        [entry for entry in entries if entry.expires >= day and _describes(entry, fingerprint)]
+        [entry for entry in entries if entry.expires >= day and describes(entry, fingerprint)]
     )
+
+
+def read_expectations(folder: Path) -> list[Expectation]:
+    """Return every entry of every file of the folder, whatever system it is for."""
+    return [entry for path in sorted(folder.glob("*.toml")) for entry in _read(path)]
 
 
 def _read(path: Path) -> list[Expectation]:
@@ -95,7 +100,8 @@ def _hint(complaint: str) -> str:
     return did_you_mean(word, [field.name for field in msgspec.structs.fields(Expectation)])
 
 
-def _describes(entry: Expectation, fingerprint: Mapping[str, Any]) -> bool:
+def describes(entry: Expectation, fingerprint: Mapping[str, Any]) -> bool:
+    """Return whether the entry is for the system with this fingerprint."""
     for key, pattern in entry.when.items():
         value: Any = fingerprint
         for part in key.split("."):
