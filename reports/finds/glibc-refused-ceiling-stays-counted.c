@@ -1,5 +1,6 @@
 /* A PTHREAD_PRIO_PROTECT mutex refuses an ordinary thread. When that thread has become a real-time
- * one, lock and unlock must leave its priority as it was. POSIX.1-2024 pthread_mutexattr_getprotocol(). */
+ * one, lock and unlock must leave its priority as it was. POSIX.1-2024
+ * pthread_mutexattr_getprotocol(). */
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <sched.h>

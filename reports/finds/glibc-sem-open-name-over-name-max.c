@@ -12,5 +12,6 @@ int main(void) {
   MUST(sem_open(name, O_CREAT, 0600, 0) == SEM_FAILED);
   const int seen = errno;
   ENDS(seen == ENAMETOOLONG ? AS_DOCUMENTED : DEVIATES,
-       "sem_open of a name of %d bytes: %s; documented: ENAMETOOLONG", NAME_MAX + 1, errno_word(seen));
+       "sem_open of a name of %d bytes: %s; documented: ENAMETOOLONG", NAME_MAX + 1,
+       errno_word(seen));
 }

@@ -11,5 +11,6 @@ int main(void) {
   MUST(sem_unlink(name) == -1);
   const int seen = errno;
   ENDS(seen == ENAMETOOLONG ? AS_DOCUMENTED : DEVIATES,
-       "sem_unlink of a name of %d bytes: %s; documented: ENAMETOOLONG", NAME_MAX + 1, errno_word(seen));
+       "sem_unlink of a name of %d bytes: %s; documented: ENAMETOOLONG", NAME_MAX + 1,
+       errno_word(seen));
 }

@@ -11,5 +11,6 @@ int main(void) {
   MUST(shm_open(name, O_CREAT | O_RDWR, 0600) == -1);
   const int seen = errno;
   ENDS(seen == ENAMETOOLONG ? AS_DOCUMENTED : DEVIATES,
-       "shm_open of a name of %d bytes: %s; documented: ENAMETOOLONG", PATH_MAX + 1, errno_word(seen));
+       "shm_open of a name of %d bytes: %s; documented: ENAMETOOLONG", PATH_MAX + 1,
+       errno_word(seen));
 }

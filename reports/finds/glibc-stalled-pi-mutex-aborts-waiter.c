@@ -1,12 +1,13 @@
-/* The owner of a PTHREAD_PRIO_INHERIT mutex that is not robust dies while another process sleeps for
- * it: that one sleeps on. POSIX.1-2024 pthread_mutexattr_getrobust() (PTHREAD_MUTEX_STALLED). */
+/* The owner of a PTHREAD_PRIO_INHERIT mutex that is not robust dies while another process sleeps
+ * for it: that one sleeps on. POSIX.1-2024 pthread_mutexattr_getrobust() (PTHREAD_MUTEX_STALLED).
+ */
 #define _GNU_SOURCE
 #include <pthread.h>
 
 #include "find.h"
 
 int main(void) {
-  pthread_mutex_t *mutex = shared(sizeof *mutex);
+  pthread_mutex_t* mutex = shared(sizeof *mutex);
   pthread_mutexattr_t inherit;
   MUST(pthread_mutexattr_init(&inherit) == 0);
   MUST(pthread_mutexattr_setpshared(&inherit, PTHREAD_PROCESS_SHARED) == 0);
@@ -38,7 +39,9 @@ int main(void) {
   int status = 0;
   MUST(waitpid(waiter, &status, 0) == waiter);
   if (WIFSIGNALED(status)) {
-    ENDS(DEVIATES, "the waiter died of %s; documented: it sleeps on", sigabbrev_np(WTERMSIG(status)));
+    ENDS(DEVIATES, "the waiter died of %s; documented: it sleeps on",
+         sigabbrev_np(WTERMSIG(status)));
   }
-  ENDS(DEVIATES, "the waiter's lock answered %s; documented: it sleeps on", errno_word(WEXITSTATUS(status)));
+  ENDS(DEVIATES, "the waiter's lock answered %s; documented: it sleeps on",
+       errno_word(WEXITSTATUS(status)));
 }

@@ -6,7 +6,7 @@
 #include "find.h"
 
 int main(void) {
-  pthread_mutex_t *mutex = shared(sizeof *mutex);
+  pthread_mutex_t* mutex = shared(sizeof *mutex);
   pthread_mutexattr_t robust;
   MUST(pthread_mutexattr_init(&robust) == 0);
   MUST(pthread_mutexattr_setpshared(&robust, PTHREAD_PROCESS_SHARED) == 0);
@@ -22,5 +22,6 @@ int main(void) {
   const int first = pthread_mutex_trylock(mutex);
   const int second = pthread_mutex_trylock(mutex);
   ENDS(first == ENOTRECOVERABLE && second == ENOTRECOVERABLE ? AS_DOCUMENTED : DEVIATES,
-       "trylock: %s, then %s; documented: ENOTRECOVERABLE each time", errno_word(first), errno_word(second));
+       "trylock: %s, then %s; documented: ENOTRECOVERABLE each time", errno_word(first),
+       errno_word(second));
 }

@@ -4,15 +4,15 @@
 
 #include "find.h"
 
-static volatile sig_atomic_t *handlers_run; /* shared with the child */
+static volatile sig_atomic_t* handlers_run; /* shared with the child */
 
 static inline void handled(int signal_number) {
   (void)signal_number;
   *handlers_run = 1;
 }
 
-/* 0 when the call sleeps on after the handler ran; otherwise the errno that it failed with, or -1 when
- * it succeeded. `call` answers 0 or -1 with errno. */
+/* 0 when the call sleeps on after the handler ran; otherwise the errno that it failed with, or -1
+ * when it succeeded. `call` answers 0 or -1 with errno. */
 static inline int after_a_handler(int (*call)(void)) {
   handlers_run = shared(sizeof *handlers_run);
   struct sigaction action = {.sa_handler = handled, .sa_flags = SA_RESTART};

@@ -1,6 +1,7 @@
-/* Four Unix sockets in each other's queues, two cycles with a socket in common, which nobody can reach
- * any more: the kernel must free them (unix(7) SCM_RIGHTS). It is seen from a pipe whose writing end
- * lies in one of the queues. Where the kernel is wrong, they are lost until it restarts. */
+/* Four Unix sockets in each other's queues, two cycles with a socket in common, which nobody can
+ * reach any more: the kernel must free them (unix(7) SCM_RIGHTS). It is seen from a pipe whose
+ * writing end lies in one of the queues. Where the kernel is wrong, they are lost until it
+ * restarts. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <poll.h>
@@ -15,7 +16,10 @@ static void put(int into, int what) {
     char space[CMSG_SPACE(sizeof(int))];
     struct cmsghdr header;
   } control = {.space = {0}};
-  struct msghdr message = {.msg_iov = &bytes, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+  struct msghdr message = {.msg_iov = &bytes,
+                           .msg_iovlen = 1,
+                           .msg_control = &control,
+                           .msg_controllen = sizeof control};
   control.header.cmsg_level = SOL_SOCKET;
   control.header.cmsg_type = SCM_RIGHTS;
   control.header.cmsg_len = CMSG_LEN(sizeof(int));

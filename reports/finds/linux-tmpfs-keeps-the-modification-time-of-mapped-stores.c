@@ -10,7 +10,7 @@ int main(void) {
   const size_t page = (size_t)sysconf(_SC_PAGESIZE);
   const int file = memfd_create("find", MFD_CLOEXEC);
   MUST(file >= 0 && ftruncate(file, (off_t)page) == 0);
-  char *bytes = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+  char* bytes = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
   MUST(bytes != MAP_FAILED);
   bytes[0] = 'a'; /* the first store into a page is seen; the one after msync is not */
   MUST(msync(bytes, page, MS_SYNC) == 0);
