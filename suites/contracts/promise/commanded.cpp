@@ -138,7 +138,8 @@ PromiseAnswer CommandedPromise::finish(std::size_t actor) {
     if (!process_of(actor).running()) break;
     futex_wait(slot.answered, seen, kLook);
     if (answered(actor)) continue;
-    if (!process_of(actor).await_asleep(Deadline::after(kLook))) {
+    // A child that sets by its exit is none of the actors, and may be what is waited for.
+    if (!process_of(actor).await_asleep(Deadline::after(kLook)) || !all_descendants_asleep()) {
       quiet = Deadline::after(kQuiet);
     } else if (quiet.expired() && !answered(actor)) {
       // Whoever else waits on it waits in vain, too.

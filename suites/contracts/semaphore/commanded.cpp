@@ -149,9 +149,10 @@ bool CommandedSemaphore::has_answered(std::size_t worker) const {
 }
 
 bool CommandedSemaphore::all_asleep(const std::vector<std::size_t>& workers) {
-  return std::all_of(workers.begin(), workers.end(), [&](std::size_t worker) {
+  const bool all = std::all_of(workers.begin(), workers.end(), [&](std::size_t worker) {
     return crew_.process(worker).await_asleep(Deadline::after(kLook)).has_value();
   });
+  return all && all_descendants_asleep();
 }
 
 std::size_t CommandedSemaphore::finish_any(std::vector<std::size_t>& workers, Answer& answer) {
