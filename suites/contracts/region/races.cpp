@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <sched.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <vector>
@@ -66,6 +67,23 @@ bool spin_until(const Condition& holds) {
   return true;
 }
 
+/// Rounds of two that hand over to each other. Where each hand-over waits for a turn of the
+/// scheduler, beside much other work, they end early: `last` is told before the word that lets the
+/// other go on.
+class Rounds {
+ public:
+  explicit Rounds(std::uint64_t most) { *last_ = most; }
+  bool more(std::uint64_t round) const { return round <= *last_; }
+  /// By the one of the two who leads.
+  void lead(std::uint64_t round) const {
+    if (enough_.expired()) *last_ = std::min(*last_, round);
+  }
+
+ private:
+  Shared<std::uint64_t> last_;
+  Deadline enough_ = Deadline::after(std::chrono::seconds(30));
+};
+
 // Aligned words behave like words of one memory: in one order that everybody agrees on and that
 // keeps to the times of the calls. Fails when views are not of the same pages, when one of them
 // shows a copy, or when a store is done in parts.
@@ -121,14 +139,15 @@ REGION_CASE(races, FlagSeen_DataIsWhole,
   constexpr std::size_t kFlag = 0;
   constexpr std::size_t kAnswer = 64;
   constexpr std::size_t kFirst = 256;
-  const std::uint64_t rounds = context.amount(400, 5000, 100'000);
+  const Rounds rounds(context.amount(400, 5000, 100'000));
   const auto host = make_region(context, (kFirst + kData) * sizeof(Word));
   if (host == nullptr) return;
   race(context, *host, 2, [&](Worker& worker, Region& region) {
     Word& flag = word_at(region, kFlag);
     Word& answer = word_at(region, kAnswer);
-    for (std::uint64_t round = 1; round <= rounds; ++round) {
+    for (std::uint64_t round = 1; rounds.more(round); ++round) {
       if (worker.index() == 0) {
+        rounds.lead(round);
         // Plain stores of data, as programs do it.
         auto* const data = reinterpret_cast<std::uint64_t*>(&word_at(region, kFirst));
         for (std::size_t i = 0; i < kData; ++i) data[i] = round + i;
@@ -159,7 +178,7 @@ REGION_CASE(races, FlagSeen_DataIsWhole,
 // both find nothing. Fails when a store may stay out of sight of the other behind a later load.
 REGION_CASE(races, BothStoreThenLoad_OneOfThemSeesTheOther,
             .clause = "claims: coherence; C++20 [atomics.order] seq_cst", .applies = shares) {
-  const std::uint64_t rounds = context.amount(2000, 30'000, 500'000);
+  const Rounds rounds(context.amount(2000, 30'000, 500'000));
   constexpr std::size_t kApart = 512;  // words: another page
   const auto host = make_region(context, 4 * kApart * sizeof(Word));
   if (host == nullptr) return;
@@ -173,7 +192,8 @@ REGION_CASE(races, BothStoreThenLoad_OneOfThemSeesTheOther,
     Word& others = word_at(region, (1 - me) * kApart);
     Word& my_turn = word_at(region, (2 + me) * kApart);
     Word& others_turn = word_at(region, (3 - me) * kApart);
-    for (std::uint64_t round = 1; round <= rounds; ++round) {
+    for (std::uint64_t round = 1; rounds.more(round); ++round) {
+      if (me == 0) rounds.lead(round);
       mine.store(round, std::memory_order_seq_cst);
       seen->round[me] = others.load(std::memory_order_seq_cst);
       my_turn.store(2 * round, std::memory_order_release);
