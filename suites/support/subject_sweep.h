@@ -59,6 +59,14 @@ class SubjectScenario {
     return scenario_.processes.size() - 1;
   }
 
+  /// A process without an end of its own: `act` makes what it needs.
+  std::size_t add_bare(std::string name, std::function<void(schedule::Self&)> act,
+                       schedule::Starts starts = schedule::Starts::at_once) {
+    scenario_.processes.push_back(
+        {.name = std::move(name), .body = std::move(act), .starts = starts});
+    return scenario_.processes.size() - 1;
+  }
+
   /// The host that the processes inherit, for acts that open or attach anew.
   std::shared_ptr<std::unique_ptr<Host>> host() const { return host_; }
 

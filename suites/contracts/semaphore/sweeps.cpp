@@ -122,13 +122,14 @@ Scenario contention(CaseContext& context) {
   return subject.finish();
 }
 
-/// Two who take and two who give. Who comes first sleeps.
-Scenario exchange(CaseContext& context) {
+/// Two who take and two who give, in turn. A taker that comes first sleeps.
+Scenario exchange(CaseContext& context, bool giver_first) {
   Subject subject(context);
+  if (giver_first) subject.add("first giver", give);
   subject.add("taker", take);
   subject.add("giver", give);
   subject.add("second taker", take);
-  subject.add("second giver", give);
+  if (!giver_first) subject.add("second giver", give);
   return subject.finish();
 }
 
@@ -155,9 +156,10 @@ SEMAPHORE_CASE(races, PreemptedAtEachInstruction_CallsAreExplainedAndNobodyIsFor
   const SemaphoreClaims& claims = context.semaphore().claims;
   const SweepAmount amount = amount_for_subject(!claims.sleeps);
   for (const std::size_t victim : {0U, 1U}) {
-    const Scenario scenario = claims.owner ? contention(context) : exchange(context);
+    const Scenario scenario = claims.owner ? contention(context) : exchange(context, false);
     expect_preemption_sweep(context, scenario, victim, {}, amount);
   }
+  if (!claims.owner) expect_preemption_sweep(context, exchange(context, true), 0, {}, amount);
 }
 
 /// What a death may come to, as claimed.
