@@ -81,9 +81,17 @@ class SubjectScenario {
   schedule::Scenario scenario_;
 };
 
-/// How much of a subject's sweep a case does. `spins`: a waiter costs 30 ms of CPU time a point.
+/// How much of a subject's sweep a case does. `spins`: a waiter costs 30 ms of CPU time a point. Not
+/// repeatable: what an adapter allocates takes another way through a heap that looks otherwise.
 inline SweepAmount amount_for_subject(bool spins = false) {
   return {.smoke = 2, .full = spins ? 20U : 200U, .repeatable = false};
+}
+
+/// The sweeps of a case: all, and in smoke one of them, which the seed chooses.
+inline void run_sweeps(const CaseContext& context,
+                       const std::vector<std::function<void()>>& sweeps) {
+  if (context.profile() == Profile::smoke) return sweeps[context.random().below(sweeps.size())]();
+  for (const std::function<void()>& sweep : sweeps) sweep();
 }
 
 }  // namespace gauntlet

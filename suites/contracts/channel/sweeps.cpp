@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <cstdint>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -10,7 +12,6 @@
 #include "contracts/channel/claims.h"
 #include "contracts/channel/judge.h"
 #include "contracts/channel/link.h"
-#include "contracts/channel/message.h"
 #include "contracts/channel/stage.h"
 #include "history/rendezvous.h"
 #include "support/subject_sweep.h"
@@ -28,8 +29,9 @@ using schedule::Starts;
 using ChannelScenario = SubjectScenario<ChannelHost, Channel>;
 
 constexpr std::chrono::seconds kSweepDeadline{120};
-/// Under what any pipe or socket takes in one piece.
-constexpr std::size_t kMessageBytes = 64;
+/// Each says which message it is. Under what any pipe or socket takes in one piece.
+using Message = std::array<std::uint32_t, 16>;
+constexpr std::size_t kMessageBytes = sizeof(Message);
 /// Tries of who takes what is left: more than any scenario sends.
 constexpr int kMostTries = 6;
 
@@ -40,16 +42,14 @@ bool fills(const ChannelClaims& claims) {
   return steps(claims) && claims.exact_capacity && blocks_when_full(claims);
 }
 
-using Message = std::array<std::byte, kMessageBytes>;
-
 Response response_of(const Error& error) { return {.outcome = outcome_of(error.code)}; }
 
 Response send_whole(Channel& channel, std::uint32_t id) {
   Message message;
-  write_message(message, id);
-  for (std::size_t sent = 0; sent < message.size();) {
-    const Result<std::size_t> more =
-        channel.send(std::span(message).subspan(sent), Deadline::never());
+  message.fill(id);
+  const auto bytes = std::as_bytes(std::span(message));
+  for (std::size_t sent = 0; sent < bytes.size();) {
+    const Result<std::size_t> more = channel.send(bytes.subspan(sent), Deadline::never());
     if (!more) return response_of(more.error());
     sent += *more;
   }
@@ -58,17 +58,19 @@ Response send_whole(Channel& channel, std::uint32_t id) {
 
 /// A stream may hand over a message in parts.
 Response receive_whole(Self& self, Channel& channel, Framing framing, Deadline deadline) {
-  Message message;
+  Message message{};
+  const auto bytes = std::as_writable_bytes(std::span(message));
   std::size_t have = 0;
   do {
-    const Result<std::size_t> more = channel.receive(std::span(message).subspan(have),
-                                                     have == 0 ? deadline : Deadline::never());
+    const Result<std::size_t> more =
+        channel.receive(bytes.subspan(have), have == 0 ? deadline : Deadline::never());
     if (!more) return response_of(more.error());
     have += *more;
-  } while (framing == Framing::bytes && have < message.size());
-  const Reading reading = read_message(std::span(message).first(have));
-  self.expect(reading.whole, "a message is torn");
-  return {.outcome = Outcome::ok, .value = reading.id};
+  } while (framing == Framing::bytes && have < bytes.size());
+  bool whole = have == bytes.size();
+  for (const std::uint32_t word : message) whole = whole && word == message[0];
+  self.expect(whole, "a message is torn");
+  return {.outcome = Outcome::ok, .value = message[0]};
 }
 
 ChannelScenario::Act sends(std::uint32_t first, std::uint32_t last) {
@@ -205,19 +207,22 @@ Scenario passing_with_heirs(CaseContext& context, bool receiver_dies) {
 CHANNEL_CASE(races, PreemptedAtEachInstruction_NothingIsLostAndNobodyIsForgotten, .applies = steps,
              .needs = {Need::ptrace}, .deadline = kSweepDeadline) {
   if (!possible(context)) return;
-  for (const std::size_t victim : {0U, 1U}) {
-    expect_preemption_sweep(context, passing(context, false), victim, {}, amount_for_subject());
-  }
-  expect_preemption_sweep(context, passing(context, true), 0, {}, amount_for_subject());
+  const auto hold_up = [&](const Scenario& scenario, std::size_t victim) {
+    expect_preemption_sweep(context, scenario, victim, {}, amount_for_subject());
+  };
+  run_sweeps(context, {[&] { hold_up(passing(context, false), 0); },
+                       [&] { hold_up(passing(context, false), 1); },
+                       [&] { hold_up(passing(context, true), 0); }});
 }
 
 // The same at a full channel: who waits for room gets it.
 CHANNEL_CASE(races, PreemptedAtEachInstructionWhenFull_NobodyWaitsBesideRoom, .applies = fills,
              .needs = {Need::ptrace}, .deadline = kSweepDeadline) {
   if (!possible(context, 1)) return;
-  for (const std::size_t victim : {0U, 1U}) {
+  const auto hold_up = [&](std::size_t victim) {
     expect_preemption_sweep(context, filling(context), victim, {}, amount_for_subject());
-  }
+  };
+  run_sweeps(context, {[&] { hold_up(0); }, [&] { hold_up(1); }});
 }
 
 std::vector<Allowed> allowed_of(DeathDamage damage) {
@@ -232,10 +237,12 @@ CHANNEL_CASE(crashes, KilledAtEachInstruction_WholeMessagesAndOthersGoOnAsClaime
              .needs = {Need::ptrace}, .deadline = kSweepDeadline) {
   if (!possible(context)) return;
   const ChannelClaims& claims = context.channel().claims;
-  expect_kill_sweep(context, passing_with_heirs(context, true), 0,
-                    allowed_of(claims.receiver_death), amount_for_subject());
-  expect_kill_sweep(context, passing_with_heirs(context, false), 1,
-                    allowed_of(claims.sender_death), amount_for_subject());
+  const auto kill = [&](bool receiver_dies, DeathDamage damage) {
+    expect_kill_sweep(context, passing_with_heirs(context, receiver_dies), receiver_dies ? 0 : 1,
+                      allowed_of(damage), amount_for_subject());
+  };
+  run_sweeps(context, {[&] { kill(true, claims.receiver_death); },
+                       [&] { kill(false, claims.sender_death); }});
 }
 
 }  // namespace

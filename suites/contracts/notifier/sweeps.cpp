@@ -159,9 +159,10 @@ bool possible(CaseContext& context) { return make_notifier(context) != nullptr; 
 NOTIFIER_CASE(races, PreemptedAtEachInstruction_NothingIsLostAndNobodyIsForgotten, .applies = steps,
               .needs = {Need::ptrace}, .deadline = kSweepDeadline) {
   if (!possible(context)) return;
-  for (const std::size_t victim : {0U, 1U}) {
+  const auto hold_up = [&](std::size_t victim) {
     expect_preemption_sweep(context, notifying(context), victim, {}, amount_for_subject());
-  }
+  };
+  run_sweeps(context, {[&] { hold_up(0); }, [&] { hold_up(1); }});
 }
 
 // Killed anywhere in notify or wait: the others go on, and who comes in the place of a dead waiter
@@ -169,8 +170,11 @@ NOTIFIER_CASE(races, PreemptedAtEachInstruction_NothingIsLostAndNobodyIsForgotte
 NOTIFIER_CASE(crashes, KilledAtEachInstruction_OthersAndANewcomerAreTold, .applies = steps,
               .needs = {Need::ptrace}, .deadline = kSweepDeadline) {
   if (!possible(context)) return;
-  expect_kill_sweep(context, notifier_dies(context), 1, {}, amount_for_subject());
-  expect_kill_sweep(context, waiter_dies(context), 0, {}, amount_for_subject());
+  const auto kill = [&](const Scenario& scenario, std::size_t victim) {
+    expect_kill_sweep(context, scenario, victim, {}, amount_for_subject());
+  };
+  run_sweeps(context, {[&] { kill(notifier_dies(context), 1); },
+                       [&] { kill(waiter_dies(context), 0); }});
 }
 
 }  // namespace

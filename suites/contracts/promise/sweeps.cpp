@@ -2,6 +2,7 @@
 // and wait. The others run until they are quiet, so that each point has one outcome.
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -136,10 +137,12 @@ Scenario setter_with_heir(CaseContext& context) {
 PROMISE_CASE(races, PreemptedAtEachInstruction_OneWinsAndNobodyIsForgotten, .applies = steps,
              .needs = {Need::ptrace}, .deadline = kSweepDeadline) {
   if (!possible(context)) return;
-  for (const std::size_t victim : {0U, 1U}) {
-    expect_preemption_sweep(context, settling(context, false), victim, {}, amount_for_subject());
-  }
-  expect_preemption_sweep(context, settling(context, true), 0, {}, amount_for_subject());
+  const auto hold_up = [&](bool setter_first, std::size_t victim) {
+    expect_preemption_sweep(context, settling(context, setter_first), victim, {},
+                            amount_for_subject());
+  };
+  run_sweeps(context, {[&] { hold_up(false, 0); }, [&] { hold_up(false, 1); },
+                       [&] { hold_up(true, 0); }});
 }
 
 // Killed anywhere in set or wait: what was set is there whole or not at all, and the others learn
@@ -152,10 +155,15 @@ PROMISE_CASE(crashes, KilledAtEachInstruction_OthersLearnWhatIsClaimed, .applies
   if (claims.setter_death == SetterDeath::nothing && !claims.many_setters) {
     allowed = {{"stuck: waiter", "nobody is left to set it"}};
   }
-  expect_kill_sweep(context, setter_with_heir(context), 1, allowed, amount_for_subject());
+  std::vector<std::function<void()>> sweeps = {[&] {
+    expect_kill_sweep(context, setter_with_heir(context), 1, allowed, amount_for_subject());
+  }};
   if (claims.waiter_may_die && claims.many_waiters) {
-    expect_kill_sweep(context, settling(context, false), 0, {}, amount_for_subject());
+    sweeps.emplace_back([&] {
+      expect_kill_sweep(context, settling(context, false), 0, {}, amount_for_subject());
+    });
   }
+  run_sweeps(context, sweeps);
 }
 
 }  // namespace
