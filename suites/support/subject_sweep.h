@@ -81,10 +81,10 @@ class SubjectScenario {
   schedule::Scenario scenario_;
 };
 
-/// How much of a subject's sweep a case does. `spins`: a waiter costs 30 ms of CPU time a point. Not
-/// repeatable: what an adapter allocates takes another way through a heap that looks otherwise.
+/// How much of a subject's sweep a case does: a point costs about 12 ms, most of it for the processes
+/// that are made anew; 30 ms more where a waiter `spins`. Not repeatable: what an adapter allocates takes another way through a heap that looks otherwise.
 inline SweepAmount amount_for_subject(bool spins = false) {
-  return {.smoke = 2, .full = spins ? 20U : 200U, .repeatable = false};
+  return {.smoke = 2, .full = spins ? 20U : 60U, .repeatable = false};
 }
 
 /// The sweeps of a case: all, and in smoke one of them, which the seed chooses.

@@ -227,7 +227,8 @@ CHANNEL_CASE(races, PreemptedAtEachInstructionWhenFull_NobodyWaitsBesideRoom, .a
 
 std::vector<Allowed> allowed_of(DeathDamage damage) {
   if (damage != DeathDamage::unclaimed) return {};
-  return {{"stuck:", "nothing is promised of a death inside a call", false}};
+  const char* const reason = "nothing is promised of a death inside a call";
+  return {{"stuck:", reason, false}, {"message ", reason, false}};
 }
 
 // Killed anywhere in send or receive: the message is there whole or not at all, the others go on,

@@ -145,11 +145,41 @@ Scenario growing(CaseContext& context) {
   return scenario.judged_by(all_is_said);
 }
 
+/// A host that has given its address up to the processes of a scenario. What they leave there (one
+/// execution may be over before its newcomer came) goes with it.
+class VacantHost final : public RegionHost {
+ public:
+  static Result<std::unique_ptr<RegionHost>> create(const RegionSubject& subject,
+                                                    const RegionOptions& options) {
+    Result<std::unique_ptr<RegionHost>> host = subject.create(options);
+    if (!host) return host;
+    if (const Status removed = (*host)->remove(); !removed) {
+      return tl::unexpected<Error>(removed.error());
+    }
+    return std::make_unique<VacantHost>(subject, std::move(*host));
+  }
+  VacantHost(const RegionSubject& subject, std::unique_ptr<RegionHost> before)
+      : subject_(subject), before_(std::move(before)) {}
+  VacantHost(const VacantHost&) = delete;
+  ~VacantHost() override { static_cast<void>(subject_.remove(address())); }
+
+  Result<std::unique_ptr<Region>> open(const RegionView& view) override {
+    return before_->open(view);
+  }
+  Status remove() override { return before_->remove(); }
+  void let_go() override { before_->let_go(); }
+  std::string address() const override { return before_->address(); }
+
+ private:
+  const RegionSubject& subject_;
+  std::unique_ptr<RegionHost> before_;
+};
+
 /// What it takes to make, attach and remove a region at one address.
 struct Place {
   const RegionSubject& subject;
-  RegionOptions options;  ///< without an address
-  std::shared_ptr<std::unique_ptr<RegionHost>> before;  ///< had the address, and gave it up
+  RegionOptions options;                                ///< without an address
+  std::shared_ptr<std::unique_ptr<RegionHost>> before;  ///< a VacantHost
 
   std::string address() const { return (*before)->address(); }
 
@@ -190,15 +220,9 @@ struct Place {
 /// Two make it, one attaches meanwhile, and in the end it is removed and made anew.
 Scenario making(CaseContext& context) {
   const RegionOptions options{.size = page_size() + 12, .scope = context.scope()};
-  const auto create = context.region().create;
   RegionScenario scenario(context.region().name, context.region().claims.stepping,
-                          [options, create]() -> Result<std::unique_ptr<RegionHost>> {
-                            Result<std::unique_ptr<RegionHost>> host = create(options);
-                            if (!host) return host;
-                            if (const Status removed = (*host)->remove(); !removed) {
-                              return tl::unexpected<Error>(removed.error());
-                            }
-                            return host;
+                          [options, &subject = context.region()] {
+                            return VacantHost::create(subject, options);
                           });
   const auto place = std::make_shared<Place>(
       Place{.subject = context.region(), .options = options, .before = scenario.host()});
