@@ -1,6 +1,8 @@
 // The owner of a process-shared mutex, stopped and killed at each instruction of lock and unlock.
 #include <gtest/gtest.h>
+#include <time.h>
 
+#include "process/futex.h"
 #include "semaphores/sweep_objects.h"
 #include "support/instruction_sweep.h"
 
@@ -151,6 +153,59 @@ GAUNTLET_CASE(SemaphoresRaces, MutexPlain_TwoHeldUp_NobodyIsForgotten,
               .clause = "POSIX.1-2024 pthread_mutex_lock(), pthread_mutex_unlock()",
               .needs = {Need::ptrace}) {
   expect_two_preemptions(context, contend("mutex", kPlain), 0, 1);
+}
+
+/// A robust mutex that its owner keeps until the end.
+struct Kept {
+  pthread_mutex_t mutex;
+  FutexWord let_go;
+};
+
+void keep(Self& self) {
+  auto& kept = self.at<Kept>();
+  self.expect(lock_shared(kept.mutex), "lock failed");
+  while (kept.let_go.load() == 0) futex_wait(kept.let_go, 0);
+  self.expect(::pthread_mutex_unlock(&kept.mutex) == 0, "unlock failed");
+}
+
+/// The minute is over when everybody is quiet: time stands still until then.
+void give_up(Self& self) {
+  timespec until{};
+  ::clock_gettime(CLOCK_REALTIME, &until);
+  until.tv_sec += 60;
+  const int answer = ::pthread_mutex_timedlock(&self.at<Kept>().mutex, &until);
+  self.expect(answer == ETIMEDOUT, "it did not time out");
+}
+
+Scenario keep_and_give_up() {
+  Scenario scenario;
+  scenario.name = "mutex, robust, timed";
+  scenario.time_stands_still = true;
+  scenario.create = [](Self& self) {
+    self.expect(make_shared_mutex(self.at<Kept>().mutex, kRobust) == 0, "no mutex");
+  };
+  scenario.processes = {process("owner", keep), mortal("waiter", give_up),
+                        process("second waiter", give_up),
+                        at_the_end("end", [](Self& self) {
+                          auto& kept = self.at<Kept>();
+                          kept.let_go.store(1);
+                          futex_wake_all(kept.let_go);
+                        })};
+  scenario.judge = all_is_said;
+  return scenario;
+}
+
+// A waiter that others disturb before it sleeps still times out: glibc before 2.24 went to sleep
+// again without its limit where another waiter had come meanwhile, and never woke (bug 20263).
+GAUNTLET_CASE(SemaphoresRaces, MutexRobust_TimedWaiterHeldUpAtEachInstruction_TimesOut,
+              .clause = "POSIX.1-2024 pthread_mutex_timedlock() ETIMEDOUT; glibc bug 20263",
+              .needs = {Need::ptrace}) {
+  expect_preemption_sweep(context, keep_and_give_up(), 1);
+}
+GAUNTLET_CASE(SemaphoresCrashes, MutexRobust_TimedWaiterKilledAtEachInstruction_OtherTimesOut,
+              .clause = "POSIX.1-2024 pthread_mutex_timedlock() ETIMEDOUT; glibc bug 20263",
+              .needs = {Need::ptrace}) {
+  expect_kill_sweep(context, keep_and_give_up(), 1);
 }
 
 }  // namespace

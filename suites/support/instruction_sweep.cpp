@@ -18,6 +18,7 @@ void tell(CaseContext& context, const SweepTable& table) {
   const std::string what = table.fault + " of " + table.victim;
   context.observed("sweep: " + table.scenario + ", " + what, table.text());
   context.measured("points", static_cast<double>(table.points.size()));
+  context.measured("strayed_points", table.strayed);
   context.measured("stuck_points", table.count_of_kind("stuck"));
   context.fault_planned(table.points.size());
   context.fault_fired(table.points.size() - table.count("not reached"));
