@@ -185,8 +185,7 @@ Scenario keep_and_give_up() {
     self.expect(make_shared_mutex(self.at<Kept>().mutex, kRobust) == 0, "no mutex");
   };
   scenario.processes = {process("owner", keep), mortal("waiter", give_up),
-                        process("second waiter", give_up),
-                        at_the_end("end", [](Self& self) {
+                        process("second waiter", give_up), at_the_end("end", [](Self& self) {
                           auto& kept = self.at<Kept>();
                           kept.let_go.store(1);
                           futex_wake_all(kept.let_go);

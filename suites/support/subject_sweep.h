@@ -46,8 +46,8 @@ class SubjectScenario {
   std::size_t add(std::string name, Open open, Act act,
                   schedule::Starts starts = schedule::Starts::at_once) {
     schedule::ProcessPlan plan{.name = std::move(name), .body = {}, .starts = starts};
-    plan.prepare = [host = host_, open = std::move(open),
-                    act = std::move(act)](schedule::Self& self) -> std::function<void(schedule::Self&)> {
+    plan.prepare = [host = host_, open = std::move(open), act = std::move(act)](
+                       schedule::Self& self) -> std::function<void(schedule::Self&)> {
       Result<std::unique_ptr<End>> opened = open(**host);
       self.expect(opened.has_value(), "open failed");
       if (!opened) return {};
@@ -81,8 +81,9 @@ class SubjectScenario {
   schedule::Scenario scenario_;
 };
 
-/// How much of a subject's sweep a case does: a point costs about 12 ms, most of it for the processes
-/// that are made anew; 30 ms more where a waiter `spins`. Not repeatable: what an adapter allocates takes another way through a heap that looks otherwise.
+/// How much of a subject's sweep a case does: a point costs about 12 ms, most of it for the
+/// processes that are made anew; 30 ms more where a waiter `spins`. Not repeatable: what an adapter
+/// allocates takes another way through a heap that looks otherwise.
 inline SweepAmount amount_for_subject(bool spins = false) {
   return {.smoke = 2, .full = spins ? 20U : 60U, .repeatable = false};
 }

@@ -109,20 +109,19 @@ struct Subject {
   explicit Subject(CaseContext& context, std::size_t capacity = 4)
       : claims(context.channel().claims),
         options(options_for(claims, capacity, kMessageBytes)),
-        scenario(context.channel().name, claims.stepping, [this_options = scoped(context, options),
-                                                           create = context.channel().create] {
-          return create(this_options);
-        }) {}
+        scenario(context.channel().name, claims.stepping,
+                 [this_options = scoped(context, options), create = context.channel().create] {
+                   return create(this_options);
+                 }) {}
 
   static ChannelOptions scoped(const CaseContext& context, ChannelOptions options) {
     options.scope = context.scope();
     return options;
   }
 
-  void add(const char* name, Role role, ChannelScenario::Act act,
-           Starts starts = Starts::at_once) {
-    scenario.add(name, [role](ChannelHost& host) { return host.open(role); }, std::move(act),
-                 starts);
+  void add(const char* name, Role role, ChannelScenario::Act act, Starts starts = Starts::at_once) {
+    scenario.add(
+        name, [role](ChannelHost& host) { return host.open(role); }, std::move(act), starts);
   }
 
   Scenario finish() {

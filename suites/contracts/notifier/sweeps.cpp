@@ -30,9 +30,7 @@ constexpr std::uint64_t kMostWaits = 6;
 bool steps(const NotifierClaims& claims) { return can_be_stepped(claims.stepping); }
 
 /// What the processes of a scenario tell each other besides: how many notifications have begun.
-std::atomic<std::uint64_t>& begun_in(Self& self) {
-  return self.at<std::atomic<std::uint64_t>>();
-}
+std::atomic<std::uint64_t>& begun_in(Self& self) { return self.at<std::atomic<std::uint64_t>>(); }
 
 NotifierScenario::Act notifies(std::uint32_t payload, bool to_the_gone_too = false) {
   return [payload, to_the_gone_too](Self& self, Notifier& notifier) {
@@ -43,9 +41,9 @@ NotifierScenario::Act notifies(std::uint32_t payload, bool to_the_gone_too = fal
       const bool gone = status.error() == Code::peer_gone;
       return Response{.outcome = gone ? Outcome::peer_gone : Outcome::error};
     });
-    self.expect(told.outcome == Outcome::ok ||
-                    (to_the_gone_too && told.outcome == Outcome::peer_gone),
-                "notify failed");
+    self.expect(
+        told.outcome == Outcome::ok || (to_the_gone_too && told.outcome == Outcome::peer_gone),
+        "notify failed");
   };
 }
 
@@ -98,8 +96,8 @@ struct Subject {
 
   void add(const char* name, NotifierRole role, NotifierScenario::Act act,
            Starts starts = Starts::at_once) {
-    scenario.add(name, [role](NotifierHost& host) { return host.open(role); }, std::move(act),
-                 starts);
+    scenario.add(
+        name, [role](NotifierHost& host) { return host.open(role); }, std::move(act), starts);
   }
 
   /// Which of two is payload 1 and which 2, where there are payloads.
@@ -123,8 +121,7 @@ Scenario notifying(CaseContext& context) {
   const bool may_be_late = subject.claims.pending == Pending::coalesced;
   subject.add("waiter", NotifierRole::waiter, awaits(subject.claims.pending, 2));
   subject.add("notifier", NotifierRole::notifier, notifies(subject.payload(1), may_be_late));
-  subject.add("second notifier", NotifierRole::notifier,
-              notifies(subject.payload(2), may_be_late));
+  subject.add("second notifier", NotifierRole::notifier, notifies(subject.payload(2), may_be_late));
   return subject.finish();
 }
 
@@ -173,8 +170,8 @@ NOTIFIER_CASE(crashes, KilledAtEachInstruction_OthersAndANewcomerAreTold, .appli
   const auto kill = [&](const Scenario& scenario, std::size_t victim) {
     expect_kill_sweep(context, scenario, victim, {}, amount_for_subject());
   };
-  run_sweeps(context, {[&] { kill(notifier_dies(context), 1); },
-                       [&] { kill(waiter_dies(context), 0); }});
+  run_sweeps(context,
+             {[&] { kill(notifier_dies(context), 1); }, [&] { kill(waiter_dies(context), 0); }});
 }
 
 }  // namespace

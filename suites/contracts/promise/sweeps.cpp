@@ -58,9 +58,10 @@ void wait(Self& self, Promise& promise, Deadline deadline) {
 struct Subject {
   explicit Subject(CaseContext& context)
       : claims(context.promise().claims),
-        scenario(context.promise().name, claims.stepping,
-                 [options = PromiseOptions{.waiters = waiters_for(claims), .scope = context.scope()},
-                  create = context.promise().create] { return create(options); }) {}
+        scenario(
+            context.promise().name, claims.stepping,
+            [options = PromiseOptions{.waiters = waiters_for(claims), .scope = context.scope()},
+             create = context.promise().create] { return create(options); }) {}
 
   static std::uint32_t waiters_for(const PromiseClaims& claims) {
     return claims.many_waiters ? kWaiters : 1;
@@ -141,8 +142,8 @@ PROMISE_CASE(races, PreemptedAtEachInstruction_OneWinsAndNobodyIsForgotten, .app
     expect_preemption_sweep(context, settling(context, setter_first), victim, {},
                             amount_for_subject());
   };
-  run_sweeps(context, {[&] { hold_up(false, 0); }, [&] { hold_up(false, 1); },
-                       [&] { hold_up(true, 0); }});
+  run_sweeps(context,
+             {[&] { hold_up(false, 0); }, [&] { hold_up(false, 1); }, [&] { hold_up(true, 0); }});
 }
 
 // Killed anywhere in set or wait: what was set is there whole or not at all, and the others learn
@@ -159,9 +160,8 @@ PROMISE_CASE(crashes, KilledAtEachInstruction_OthersLearnWhatIsClaimed, .applies
     expect_kill_sweep(context, setter_with_heir(context), 1, allowed, amount_for_subject());
   }};
   if (claims.waiter_may_die && claims.many_waiters) {
-    sweeps.emplace_back([&] {
-      expect_kill_sweep(context, settling(context, false), 0, {}, amount_for_subject());
-    });
+    sweeps.emplace_back(
+        [&] { expect_kill_sweep(context, settling(context, false), 0, {}, amount_for_subject()); });
   }
   run_sweeps(context, sweeps);
 }

@@ -42,15 +42,15 @@ bool steps_and_is_made(const RegionClaims& claims) {
 
 /// Something is promised of a death.
 bool dies(const RegionClaims& claims) {
-  return steps(claims) && (claims.writer_death != WriterDeath::unclaimed ||
-                           (steps_and_resizes(claims) && claims.calls_survive_death) ||
-                           steps_and_is_made(claims));
+  return steps(claims) &&
+         (claims.writer_death != WriterDeath::unclaimed ||
+          (steps_and_resizes(claims) && claims.calls_survive_death) || steps_and_is_made(claims));
 }
 
 /// What the processes of a scenario tell each other besides.
 struct Board {
-  std::atomic<bool> stored;          ///< the writer has stored and synced all
-  std::atomic<std::uint32_t> made;   ///< creators that made it
+  std::atomic<bool> stored;         ///< the writer has stored and synced all
+  std::atomic<std::uint32_t> made;  ///< creators that made it
 };
 
 std::byte value_at(std::size_t index) { return static_cast<std::byte>(index + 1); }
@@ -220,10 +220,9 @@ struct Place {
 /// Two make it, one attaches meanwhile, and in the end it is removed and made anew.
 Scenario making(CaseContext& context) {
   const RegionOptions options{.size = page_size() + 12, .scope = context.scope()};
-  RegionScenario scenario(context.region().name, context.region().claims.stepping,
-                          [options, &subject = context.region()] {
-                            return VacantHost::create(subject, options);
-                          });
+  RegionScenario scenario(
+      context.region().name, context.region().claims.stepping,
+      [options, &subject = context.region()] { return VacantHost::create(subject, options); });
   const auto place = std::make_shared<Place>(
       Place{.subject = context.region(), .options = options, .before = scenario.host()});
   const auto make = [place, kept = std::make_shared<std::unique_ptr<RegionHost>>()](
@@ -231,7 +230,8 @@ Scenario making(CaseContext& context) {
   scenario.add_bare("creator", make);
   scenario.add_bare("attacher", [place](Self& self) { place->attach(self); });
   scenario.add_bare("second creator", make);
-  scenario.add_bare("newcomer", [place](Self& self) { place->renew(self); }, Starts::at_the_end);
+  scenario.add_bare(
+      "newcomer", [place](Self& self) { place->renew(self); }, Starts::at_the_end);
   return scenario.judged_by([](const Ending& ending) -> std::string {
     const auto& board = *reinterpret_cast<const Board*>(ending.region);
     if (board.made.load() > 1) return "two have made it";

@@ -38,8 +38,8 @@ Response response_of(const Result<Acquired>& told) {
 bool took(Outcome outcome) { return outcome == Outcome::ok || outcome == Outcome::owner_died; }
 
 void take(Self& self, Semaphore& semaphore) {
-  const Response told = self.call(
-      Op::acquire, 0, [&] { return response_of(semaphore.acquire(Deadline::never())); });
+  const Response told =
+      self.call(Op::acquire, 0, [&] { return response_of(semaphore.acquire(Deadline::never())); });
   self.expect(took(told.outcome), "acquire failed");
 }
 
@@ -81,12 +81,14 @@ struct Subject {
         }) {}
 
   void add(const char* name, SemaphoreScenario::Act act, Starts starts = Starts::at_once) {
-    scenario.add(name, [](SemaphoreHost& host) { return host.open(); }, std::move(act), starts);
+    scenario.add(
+        name, [](SemaphoreHost& host) { return host.open(); }, std::move(act), starts);
   }
 
   /// `in_order`: the second and the third come to wait one after the other.
   Scenario finish(bool in_order = false) {
-    add("counter", [owner = claims.owner](Self& self, Semaphore& s) { count(self, s, owner); },
+    add(
+        "counter", [owner = claims.owner](Self& self, Semaphore& s) { count(self, s, owner); },
         Starts::at_the_end);
     return scenario.judged_by([claims = claims, units = initial, in_order](const Ending& ending) {
       if (in_order && claims.fairness == Fairness::fifo) {
@@ -113,8 +115,8 @@ struct Subject {
   SemaphoreScenario scenario;
 };
 
-/// Three who take and give back, one after the other. `first_is_held`: and nobody else, so that it is
-/// known in which order the others come.
+/// Three who take and give back, one after the other. `first_is_held`: and nobody else, so that it
+/// is known in which order the others come.
 Scenario contention(CaseContext& context, bool first_is_held = false) {
   Subject subject(context);
   subject.add("first", take_and_give);
