@@ -3,9 +3,11 @@
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <map>
 #include <tuple>
 
@@ -105,6 +107,9 @@ std::vector<CallFailure> failures_of(const CallFailureRun& run) {
   for (const SeenCall& call : run.calls) {
     if (call.nth > kMostOfOneCall) continue;
     for (const int error : errors_of(call)) {
+      // Only where nothing may lie at the address that was asked for.
+      const bool no_replace = (call.arguments[3] & MAP_FIXED_NOREPLACE) != 0;
+      if (call.number == SYS_mmap && error == EEXIST && !no_replace) continue;
       for (const bool persistent : {false, true}) {
         if (persistent && removes(call.number)) continue;
         failures.push_back({call.number, call.nth, error, persistent});
