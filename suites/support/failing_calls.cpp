@@ -21,10 +21,10 @@ namespace {
 
 /// Of the calls of one number, so many are failed: what comes later does the same again.
 constexpr std::uint32_t kMostOfOneCall = 2;
-/// Trials of an operation in smoke, none of them of what is only told.
-constexpr std::size_t kSmokeTrials = 4;
-/// Where connections are made anew and brokers asked, which takes seconds.
-constexpr std::size_t kSmokeTrialsOfMiddleware = 1;
+/// Trials of an operation in smoke and full, none of smoke's of what is only told. With middleware
+/// connections are made anew and brokers asked, which takes seconds: soak tries all.
+constexpr std::uint64_t kSmokeTrials = 4;
+constexpr std::uint64_t kMiddlewareTrials[] = {1, 12};
 
 /// What such a call was to remove stays, whatever its caller does.
 bool leaves_a_mapping(const CallFailure& failure) {
@@ -144,14 +144,7 @@ class Walk {
     }
     std::vector<CallFailure> failures = failures_of(first->seen.run);
     const std::size_t all = failures.size();
-    if (context_.profile() == Profile::smoke) {
-      std::erase_if(failures, [](const CallFailure& each) {
-        return error_class(each.number, each.error) == ErrorClass::misuse;
-      });
-      shuffle(failures, context_.random(std::hash<std::string>{}(operation_.name)));
-      const bool slow = context_.info().method == "middleware";
-      failures.resize(std::min(failures.size(), slow ? kSmokeTrialsOfMiddleware : kSmokeTrials));
-    }
+    draw(failures);
     for (const CallFailure& failure : failures) {
       if (!run(failure, first->seen)) return false;
     }
@@ -174,6 +167,22 @@ class Walk {
     EXPECT_TRUE(is_fine(outcome) || is_only_told(failure, outcome))
         << call << " -> " << word(outcome) << " (" << describe(*trial) << ")";
     return true;
+  }
+
+  /// As many as this profile tries, drawn from the seed.
+  void draw(std::vector<CallFailure>& failures) const {
+    if (context_.profile() == Profile::smoke) {
+      std::erase_if(failures, [](const CallFailure& each) {
+        return error_class(each.number, each.error) == ErrorClass::misuse;
+      });
+    }
+    const bool slow = context_.info().method == "middleware";
+    const std::uint64_t most =
+        slow ? context_.amount(kMiddlewareTrials[0], kMiddlewareTrials[1], UINT64_MAX)
+             : context_.amount(kSmokeTrials, UINT64_MAX, UINT64_MAX);
+    if (failures.size() <= most) return;
+    shuffle(failures, context_.random(std::hash<std::string>{}(operation_.name)));
+    failures.resize(static_cast<std::size_t>(most));
   }
 
   void tell(std::size_t tried, std::size_t all) {
