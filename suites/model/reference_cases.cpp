@@ -13,6 +13,12 @@ using schedule::Search;
 // How many executions: a smoke test's share, what a night can see, and a soak.
 std::uint64_t share(CaseContext& context) { return context.amount(500, 100'000, 20'000'000); }
 
+/// The second may die while it mends what the first left.
+schedule::Scenario with_two_deaths(schedule::Scenario scenario) {
+  scenario.faults.deaths = 2;
+  return scenario;
+}
+
 GAUNTLET_CASE(SemaphoresRaces, ReferenceTwoProcessesOneUnit_AllInterleavingsAreExplained,
               .clause = "reference/semaphore.h (linearizable; nobody waits for another's call)") {
   hold(context, schedule::semaphore_of_one(2, false), Memory::sc, Search::exhaustive, 100'000,
@@ -36,6 +42,19 @@ GAUNTLET_CASE(SemaphoresCrashes, ReferenceAnyProcessDiesAnywhere_ItsUnitComesBac
   hold(context, schedule::semaphore_of_one(3, true), Memory::tso, Search::pct, share(context));
 }
 
+GAUNTLET_CASE(SemaphoresCrashes, ReferenceTwoDieOneInTheRecovery_TheUnitComesBackOnce,
+              .clause = "reference/semaphore.h (units_returned_on_death)") {
+  schedule::Scenario scenario = with_two_deaths(schedule::semaphore_of_one(3, true));
+  for (const Memory memory : {Memory::sc, Memory::tso, Memory::c11}) {
+    for (const Search search : {Search::pct, Search::walk}) {
+      hold(context, scenario, memory, search, share(context));
+    }
+  }
+  // One who comes for the unit of the dead, and may die over it.
+  scenario.processes.back().starts = schedule::Starts::after_a_death;
+  hold(context, scenario, Memory::sc, Search::pct, share(context));
+}
+
 GAUNTLET_CASE(SharedMemoryRaces, ReferenceChannelOneToOne_AllInterleavingsAreAQueue,
               .clause = "reference/channel.h (linearizable as a bounded FIFO queue)") {
   hold(context, schedule::channel_of(1, 1, 1, false), Memory::sc, Search::exhaustive, 1'000'000,
@@ -57,6 +76,49 @@ GAUNTLET_CASE(SharedMemoryCrashes, ReferenceChannelAnyProcessDiesAnywhere_LosesA
     hold(context, schedule::channel_of(1, 2, 1, true), Memory::sc, search, share(context));
   }
   hold(context, schedule::channel_of(1, 2, 2, true), Memory::tso, Search::pct, share(context));
+}
+
+GAUNTLET_CASE(SharedMemoryCrashes, ReferenceChannelOneToOneAllDeaths_LosesAtMostTheDeadsCall,
+              .clause = "reference/channel.h (death at any instruction)") {
+  hold(context, schedule::channel_of(1, 1, 1, true), Memory::sc, Search::exhaustive, 1'000'000,
+       true);
+}
+
+GAUNTLET_CASE(SharedMemoryCrashes, ReferenceChannelTwoDieOneInTheRecovery_LosesAtMostTheirCalls,
+              .clause = "reference/channel.h (death at any instruction)") {
+  const schedule::Scenario scenario = with_two_deaths(schedule::channel_of(1, 2, 2, true));
+  for (const Memory memory : {Memory::sc, Memory::tso, Memory::c11}) {
+    for (const Search search : {Search::pct, Search::walk}) {
+      hold(context, scenario, memory, search, share(context));
+    }
+  }
+}
+
+GAUNTLET_CASE(MessagePassingRaces, ReferenceRendezvousOneToOne_AllInterleavingsAreAHandOver,
+              .clause = "reference/rendezvous.h (a message passes at one instant of both calls)") {
+  hold(context, schedule::rendezvous_of(1, 1, false), Memory::sc, Search::exhaustive, 1'000'000,
+       true);
+}
+
+GAUNTLET_CASE(MessagePassingRaces, ReferenceRendezvousContended_EachMessageGoesToOneReceiver,
+              .clause = "reference/rendezvous.h (a message passes at one instant of both calls)") {
+  for (const Memory memory : {Memory::sc, Memory::tso, Memory::c11}) {
+    for (const Search search : {Search::pct, Search::pos, Search::walk}) {
+      hold(context, schedule::rendezvous_of(2, 1, false), memory, search, share(context));
+    }
+    hold(context, schedule::rendezvous_of(2, 2, false), memory, Search::pct, share(context));
+  }
+}
+
+GAUNTLET_CASE(MessagePassingCrashes, ReferenceRendezvousAnyProcessDiesAnywhere_NoHalfHandOver,
+              .clause = "reference/rendezvous.h (death at any instruction)") {
+  hold(context, schedule::rendezvous_of(1, 1, true), Memory::sc, Search::exhaustive, 1'000'000,
+       true);
+  for (const Memory memory : {Memory::sc, Memory::tso, Memory::c11}) {
+    for (const Search search : {Search::pct, Search::pos, Search::walk}) {
+      hold(context, schedule::rendezvous_of(2, 1, true), memory, search, share(context));
+    }
+  }
 }
 
 GAUNTLET_CASE(FuturesRaces, ReferencePromiseOneSetter_AllInterleavingsAreExplained,

@@ -17,6 +17,10 @@ Scenario semaphore_of_one(std::size_t processes, bool deaths);
 Scenario channel_of(std::uint32_t capacity, std::uint32_t senders, std::uint32_t messages,
                     bool deaths);
 
+/// Senders of one message each, and receivers that share them out evenly; with deaths, any one
+/// dies.
+Scenario rendezvous_of(std::uint32_t senders, std::uint32_t receivers, bool deaths);
+
 /// Setters that set a value of their own, and one who waits; with deaths, any one dies.
 Scenario promise_of(std::uint32_t setters, bool deaths);
 
