@@ -9,9 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <map>
-#include <tuple>
 
-#include "base/limits.h"
 #include "base/seed.h"
 #include "faults/documented_errors.h"
 #include "process/watch.h"

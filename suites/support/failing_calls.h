@@ -2,16 +2,20 @@
 // allows: is the error reported or made up for, does anything leak, and does the object still work?
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "cases/context.h"
 #include "faults/system_call_failure.h"
 #include "process/crew.h"
+#include "process/futex.h"
 
 namespace gauntlet {
 
@@ -48,9 +52,36 @@ struct FailingCall {
   FailureStep prepare;  ///< nothing fails yet; may be empty
   FailureStep act;      ///< between the marks
   FailureStep again;  ///< nothing fails any more: the same operation, or its opposite; may be empty
-  std::function<void()> cleanup =
-      {};  ///< drops what the process still has; however the steps ended
+  /// Drops what the process still has, however the steps ended.
+  std::function<void()> cleanup = {};
 };
+
+/// An operation under a failure answers by then, where it has a deadline.
+inline constexpr std::chrono::seconds kFailingCallLimit{2};
+
+/// What a step answers that has nothing else to tell.
+inline Result<std::int64_t> told(const Status& status) {
+  if (!status) return tl::unexpected(status.error());
+  return 0;
+}
+/// The same of an opening; what was opened is kept in `mine`.
+template <class End>
+Result<std::int64_t> keep(Result<std::unique_ptr<End>> opened, std::unique_ptr<End>& mine) {
+  if (!opened) return tl::unexpected(opened.error());
+  mine = std::move(*opened);
+  return 0;
+}
+
+/// Two processes tell each other: who awaits a word sleeps until the other has set it.
+inline void set(FutexWord& word, std::uint32_t value = 1) {
+  word.store(value, std::memory_order_release);
+  futex_wake_all(word);
+}
+inline std::uint32_t await(FutexWord& word) {
+  std::uint32_t seen = 0;
+  while ((seen = word.load(std::memory_order_acquire)) == 0) futex_wait(word, 0);
+  return seen;
+}
 
 /// What was seen of a trial, before the contract has looked at its object.
 struct FailureSeen {
@@ -74,9 +105,12 @@ std::optional<FailureSeen> try_failure(CaseContext& context, Crew& crew, const F
 
 /// Waits for the end. False: it and everybody else only sleeps, or it works for ever.
 bool ends_by_itself(Process& process);
+/// The end of all workers; who is stuck is killed.
+void end_all(Crew& crew);
 
 /// What the contract found out about its object after a trial.
 struct FailureTrial {
+  explicit FailureTrial(FailureSeen what) : seen(std::move(what)) {}
   FailureSeen seen;
   /// What is wrong with the object now: lost, hidden or broken, otherwise nothing.
   std::optional<FailureOutcome> damage;

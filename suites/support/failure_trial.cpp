@@ -20,7 +20,7 @@ namespace {
 constexpr std::chrono::seconds kTrialPatience{6};
 
 /// Nobody sleeps so long in these trials who still has a deadline before it.
-constexpr std::chrono::seconds kLongestSleep{3};
+constexpr std::chrono::seconds kLongestSleep = kFailingCallLimit + std::chrono::seconds(1);
 
 int open_descriptors_of_this_process() {
   int count = 0;
@@ -107,6 +107,12 @@ bool ends_by_itself(Process& process) {
     }
   }
   return false;
+}
+
+void end_all(Crew& crew) {
+  for (std::size_t worker = 0; worker < crew.size(); ++worker) {
+    if (!ends_by_itself(crew.process(worker))) crew.kill(worker);
+  }
 }
 
 std::optional<FailureSeen> try_failure(CaseContext& context, Crew& crew, const FailingCall& call,

@@ -18,8 +18,6 @@ namespace gauntlet::channel_suite {
 namespace {
 
 constexpr std::size_t kRecord = 64;  ///< bytes of a message; every channel takes them at once
-/// A call under a failure answers by then, where it has a deadline.
-constexpr std::chrono::seconds kCallLimit{2};
 constexpr std::chrono::milliseconds kLull{100};
 /// So many lulls, one after the other, and what has not come will not come.
 constexpr int kLullsInVain = 30;
@@ -46,8 +44,8 @@ Result<std::int64_t> receive_id(Channel& channel, Deadline deadline) {
   std::size_t have = 0;
   do {
     // What has begun is waited for.
-    const auto got =
-        channel.receive(whole.subspan(have), have == 0 ? deadline : Deadline::after(kCallLimit));
+    const auto got = channel.receive(whole.subspan(have),
+                                     have == 0 ? deadline : Deadline::after(kFailingCallLimit));
     if (!got) return tl::unexpected(got.error());
     if (*got == 0) break;
     have += *got;
@@ -60,7 +58,7 @@ Result<std::int64_t> receive_id(Channel& channel, Deadline deadline) {
 
 /// What the one at the other end does and sees.
 struct Partner {
-  FutexWord ready{0};             ///< 1: its end is open, 2: it could not be opened
+  FutexWord ready{0};             ///< 1: its end is open, or it has sent
   std::atomic<bool> over{false};  ///< no more will be asked of it
   std::atomic<std::uint32_t> news{0};
   std::atomic<std::uint32_t> wanted{0};  ///< messages that are still to come
@@ -111,19 +109,13 @@ class ChannelTrials {
   /// Forks `body` with its end open; false when that was not possible.
   bool add_partner(Crew& crew, Shared<Partner>& partner, Role role,
                    const std::function<void(Channel&, Partner&)>& body) {
-    const auto added = crew.add([this, &partner, role, body](Worker&) {
+    const auto added = crew.add([this, &partner, role, body](Worker& worker) {
       auto mine = host_->open(role);
-      partner->ready.store(mine ? 1 : 2, std::memory_order_release);
-      futex_wake_all(partner->ready);
-      if (mine) body(**mine, *partner);
+      if (!mine) return;
+      worker.arrive(0);
+      body(**mine, *partner);
     });
-    if (!added) return false;
-    const Deadline deadline = Deadline::after(kCallPatience);
-    while (partner->ready.load(std::memory_order_acquire) == 0 && !deadline.expired() &&
-           crew.process(*added).running()) {
-      futex_wait(partner->ready, 0, std::chrono::milliseconds(50));
-    }
-    return partner->ready.load() == 1;
+    return added && crew.await_arrival(*added, 0, Deadline::after(kCallPatience));
   }
 
   /// Takes what comes until it is over and what was wanted has come, or comes no more.
@@ -156,16 +148,16 @@ class ChannelTrials {
     const auto seen = try_failure(
         context_, crew,
         {.prepare = [&](Worker&) { return opened(mine, Role::sender); },
-         .act = [&](Worker&) { return send_id(*mine, 1, Deadline::after(kCallLimit)); },
-         .again = [&](Worker&) { return send_id(*mine, 2, Deadline::after(kCallLimit)); }},
+         .act = [&](Worker&) { return send_id(*mine, 1, Deadline::after(kFailingCallLimit)); },
+         .again = [&](Worker&) { return send_id(*mine, 2, Deadline::after(kFailingCallLimit)); }},
         failure);
     if (!seen) return std::nullopt;
-    FailureTrial trial{.seen = *seen, .damage = {}, .detail = {}};
+    FailureTrial trial(*seen);
     const bool newcomer_sent = trial.seen.again.ok || send_as_newcomer(crew);
     const std::uint32_t sent = (seen->acted.ok ? 1U : 0U) + (newcomer_sent ? 1U : 0U);
     partner->wanted.store(sent);
     partner->over.store(true, std::memory_order_release);
-    end(crew);
+    end_all(crew);
     look_at_sent(trial, *partner, newcomer_sent);
     fresh_ = !trial.damage && seen->ended && !seen->crashed && seen->acted.ok && seen->again.ok;
     return trial;
@@ -220,22 +212,19 @@ class ChannelTrials {
         .prepare =
             [&](Worker&) {
               const auto done = opened(mine, Role::receiver);
-              gate->ready.store(1, std::memory_order_release);
-              futex_wake_all(gate->ready);
-              while (partner->ready.load(std::memory_order_acquire) == 0) {
-                futex_wait(partner->ready, 0, std::chrono::milliseconds(50));
-              }
+              set(gate->ready);
+              await(partner->ready);
               return done;
             },
-        .act = [&](Worker&) { return receive_id(*mine, Deadline::after(kCallLimit)); },
-        .again = [&](Worker&) { return receive_id(*mine, Deadline::after(kCallLimit)); }};
+        .act = [&](Worker&) { return receive_id(*mine, Deadline::after(kFailingCallLimit)); },
+        .again = [&](Worker&) { return receive_id(*mine, Deadline::after(kFailingCallLimit)); }};
     const auto sender = crew.add([&](Worker&) { send_until_over(*gate, *partner); });
     if (!sender) return no_partner(crew);
     const auto seen = try_failure(context_, crew, call, failure);
     partner->over.store(true, std::memory_order_release);
     if (!seen) return std::nullopt;
-    end(crew);
-    FailureTrial trial{.seen = *seen, .damage = {}, .detail = {}};
+    end_all(crew);
+    FailureTrial trial(*seen);
     look_at_received(trial);
     fresh_ = !trial.damage && counts() && seen->acted.ok && seen->again.ok;
     return trial;
@@ -243,20 +232,14 @@ class ChannelTrials {
 
   /// Two messages; where they may be lost or come to nobody, more of them until somebody has two.
   void send_until_over(Partner& gate, Partner& partner) {
-    while (gate.ready.load(std::memory_order_acquire) == 0) {
-      futex_wait(gate.ready, 0, std::chrono::milliseconds(50));
-    }
+    await(gate.ready);
     std::unique_ptr<Channel> mine;
     const bool open = opened(mine, Role::sender).has_value();
-    const auto tell = [&] {
-      partner.ready.store(1, std::memory_order_release);
-      futex_wake_all(partner.ready);
-    };
-    if (!open || claims_.synchronous) tell();
+    if (!open || claims_.synchronous) set(partner.ready);
     if (!open) return;
     for (std::uint32_t id = 1; id <= 2; ++id) {
       static_cast<void>(send_id(*mine, id, Deadline::after(kCallPatience / 2)));
-      if (id == 2 || partner.over.load()) tell();
+      if (id == 2 || partner.over.load()) set(partner.ready);
     }
     constexpr int kMostMore = 500;
     for (int more = 0; !counts() && more < kMostMore && !partner.over.load(); ++more) {
@@ -305,7 +288,7 @@ class ChannelTrials {
                                    .again = {}},
                                   failure);
     if (!seen) return std::nullopt;
-    FailureTrial trial{.seen = *seen, .damage = {}, .detail = {}};
+    FailureTrial trial(*seen);
     Shared<Partner> partner;
     if (!add_partner(crew, partner, Role::receiver, take_all)) {
       trial.damage = FailureOutcome::broken;
@@ -314,7 +297,7 @@ class ChannelTrials {
       const bool sent = send_as_newcomer(crew);
       partner->wanted.store(sent ? 1 : 0);
       partner->over.store(true, std::memory_order_release);
-      end(crew);
+      end_all(crew);
       if (!sent || (counts() && partner->came[2] != 1)) {
         trial.damage = FailureOutcome::broken;
         trial.detail = "newcomers cannot pass a message on";
@@ -325,23 +308,13 @@ class ChannelTrials {
   }
 
   Result<std::int64_t> opened(std::unique_ptr<Channel>& mine, Role role) {
-    auto channel = host_->open(role);
-    if (!channel) return tl::unexpected(channel.error());
-    mine = std::move(*channel);
-    return 0;
+    return keep(host_->open(role), mine);
   }
 
   Trial no_partner(Crew& crew) {
-    end(crew);
+    end_all(crew);
     context_.error("the other end could not be opened");
     return std::nullopt;
-  }
-
-  /// Everybody goes who is not needed any more; who is stuck is killed.
-  static void end(Crew& crew) {
-    for (std::size_t worker = 0; worker < crew.size(); ++worker) {
-      if (!ends_by_itself(crew.process(worker))) crew.kill(worker);
-    }
   }
 
   CaseContext& context_;

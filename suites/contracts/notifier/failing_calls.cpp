@@ -15,30 +15,25 @@
 namespace gauntlet {
 namespace {
 
-/// A call under a failure answers by then.
-constexpr std::chrono::seconds kCallLimit{2};
 constexpr std::uint32_t kPayload = 1;
 
 /// What the other process does, and the two tell each other.
 struct Other {
-  FutexWord ready{0};  ///< 1: its end is open, or it has notified; 2: that failed
+  FutexWord ready{0};  ///< 1: it has notified; 2: that failed
   FutexWord open{0};   ///< 1: the traced process has its end
   std::atomic<bool> over{false};
-  std::atomic<std::uint32_t> came{0};  ///< notifications that the other has seen
-};
+  FutexWord came{0};  ///< notifications that the other has seen
 
-void tell(FutexWord& word, std::uint32_t what) {
-  word.store(what, std::memory_order_release);
-  futex_wake_all(word);
-}
-
-std::uint32_t await(FutexWord& word) {
-  std::uint32_t seen = 0;
-  while ((seen = word.load(std::memory_order_acquire)) == 0) {
-    futex_wait(word, 0, std::chrono::milliseconds(50));
+  /// Whether so many came in time.
+  bool have_come(std::uint32_t least, std::chrono::nanoseconds in) {
+    const Deadline deadline = Deadline::after(in);
+    std::uint32_t seen = 0;
+    while ((seen = came.load(std::memory_order_acquire)) < least && !deadline.expired()) {
+      futex_wait(came, seen, deadline.remaining());
+    }
+    return seen >= least;
   }
-  return seen;
-}
+};
 
 class NotifierTrials {
  public:
@@ -64,19 +59,12 @@ class NotifierTrials {
   using Trial = std::optional<FailureTrial>;
   using Failure = std::optional<CallFailure>;
 
-  static Result<std::int64_t> told(const Status& status) {
-    if (!status) return tl::unexpected(status.error());
-    return 0;
-  }
-  static Result<std::int64_t> told(const Result<Notification>& notification) {
+  static Result<std::int64_t> told_of(const Result<Notification>& notification) {
     if (!notification) return tl::unexpected(notification.error());
     return static_cast<std::int64_t>(notification->count);
   }
   Result<std::int64_t> opened(std::unique_ptr<Notifier>& mine, NotifierRole role) {
-    auto notifier = host_->open(role);
-    if (!notifier) return tl::unexpected(notifier.error());
-    mine = std::move(*notifier);
-    return 0;
+    return keep(host_->open(role), mine);
   }
 
   bool make() {
@@ -87,63 +75,62 @@ class NotifierTrials {
     context_.error("the other process does not come to its place");
     return std::nullopt;
   }
-  static void end(Crew& crew) { static_cast<void>(crew.join(Deadline::after(kCallPatience))); }
 
   /// Takes what comes until it is over and nothing more comes.
-  void take_all(Other& other) {
+  static void take_all(Notifier& mine, Other& other) {
     constexpr std::chrono::milliseconds kLull{100};
-    std::unique_ptr<Notifier> mine;
-    const bool open = opened(mine, NotifierRole::waiter).has_value();
-    tell(other.ready, open ? 1 : 2);
-    while (open) {
+    while (true) {
       const bool over = other.over.load(std::memory_order_acquire);
-      const auto came = mine->wait(Deadline::after(kLull));
+      const auto came = mine.wait(Deadline::after(kLull));
       if (came) {
         other.came.fetch_add(static_cast<std::uint32_t>(came->count), std::memory_order_release);
+        futex_wake_all(other.came);
       } else if (over) {
         return;
       }
     }
   }
 
+  /// Forks one who takes all, and waits until its end is open.
+  bool add_waiter(Crew& crew, const Shared<Other>& other) {
+    const auto waiter = crew.add([&](Worker& worker) {
+      std::unique_ptr<Notifier> mine;
+      if (!opened(mine, NotifierRole::waiter)) return;
+      worker.arrive(0);
+      take_all(*mine, *other);
+    });
+    return waiter && crew.await_arrival(*waiter, 0, Deadline::after(kCallPatience));
+  }
+
   Trial notify(const Failure& failure) {
     if (!make()) return std::nullopt;
     Crew crew;
     const Shared<Other> other;
-    const auto waiter = crew.add([&](Worker&) { take_all(*other); });
-    if (!waiter || await(other->ready) != 1) return not_started();
+    if (!add_waiter(crew, other)) return not_started();
     std::unique_ptr<Notifier> mine;
     bool acted = false;  // in the traced process
-    const auto seen_by = [&](std::uint32_t least) {
-      const Deadline deadline = Deadline::after(kCallLimit);
-      while (other->came.load(std::memory_order_acquire) < least && !deadline.expired()) {
-        const timespec look{0, 1'000'000};
-        ::nanosleep(&look, nullptr);
-      }
-      return other->came.load() >= least;
-    };
     const FailingCall call{
         .prepare = [&](Worker&) { return opened(mine, NotifierRole::notifier); },
         .act =
             [&](Worker&) {
-              const auto done = told(mine->notify(kPayload, Deadline::after(kCallLimit)));
+              const auto done = told(mine->notify(kPayload, Deadline::after(kFailingCallLimit)));
               acted = done.has_value();
               return done;
             },
         .again =
             [&](Worker& worker) {
               // Two that pend together may become one: the first is waited for.
-              if (acted && seen_by(1)) worker.step();
+              if (acted && other->have_come(1, kFailingCallLimit)) worker.step();
               const std::uint32_t before = other->came.load();
-              const auto done = told(mine->notify(kPayload, Deadline::after(kCallLimit)));
-              if (done && seen_by(before + 1)) worker.step();
+              const auto done = told(mine->notify(kPayload, Deadline::after(kFailingCallLimit)));
+              if (done && other->have_come(before + 1, kFailingCallLimit)) worker.step();
               return done;
             }};
     auto seen = try_failure(context_, crew, call, failure);
     if (!seen) return std::nullopt;
     other->over.store(true, std::memory_order_release);
-    end(crew);
-    FailureTrial trial{.seen = std::move(*seen), .damage = {}, .detail = {}};
+    end_all(crew);
+    FailureTrial trial(std::move(*seen));
     const std::uint32_t came = other->came.load();
     const bool again = trial.seen.again.ok;
     if (trial.seen.acted.ok && came == 0) {
@@ -167,7 +154,7 @@ class NotifierTrials {
       std::unique_ptr<Notifier> theirs;
       const bool done = opened(theirs, NotifierRole::notifier) &&
                         theirs->notify(kPayload, Deadline::after(kCallPatience)).has_value();
-      tell(other->ready, done ? 1 : 2);
+      set(other->ready, done ? 1 : 2);
       while (!other->over.load(std::memory_order_acquire)) {
         futex_wait(other->open, 1, std::chrono::milliseconds(20));
       }
@@ -178,27 +165,28 @@ class NotifierTrials {
     bool took = false;
     const FailingCall call{.prepare = [&](Worker&) -> Result<std::int64_t> {
                              const auto open = opened(mine, NotifierRole::waiter);
-                             tell(other->open, 1);
+                             set(other->open, 1);
                              if (!open) return open;
                              if (await(other->ready) != 1) return fail_with(Code::system, "notify");
                              return 0;
                            },
                            .act =
                                [&](Worker&) {
-                                 const auto came = told(mine->wait(Deadline::after(kCallLimit)));
+                                 const auto came =
+                                     told_of(mine->wait(Deadline::after(kFailingCallLimit)));
                                  took = came.has_value();
                                  return came;
                                },
                            .again =
                                [&](Worker&) {
                                  if (took) other->over.store(true, std::memory_order_release);
-                                 return told(mine->wait(Deadline::after(kCallLimit)));
+                                 return told_of(mine->wait(Deadline::after(kFailingCallLimit)));
                                }};
     auto seen = try_failure(context_, crew, call, failure);
     other->over.store(true, std::memory_order_release);
     if (!seen) return std::nullopt;
-    end(crew);
-    FailureTrial trial{.seen = std::move(*seen), .damage = {}, .detail = {}};
+    end_all(crew);
+    FailureTrial trial(std::move(*seen));
     if (!trial.seen.acted.ok && trial.seen.again.answered && !trial.seen.again.ok) {
       trial.damage = FailureOutcome::lost;
       trial.detail = "the failed wait took the notification";
@@ -218,34 +206,29 @@ class NotifierTrials {
                            .again = {}};
     auto seen = try_failure(context_, crew, call, failure);
     if (!seen) return std::nullopt;
-    FailureTrial trial{.seen = std::move(*seen), .damage = {}, .detail = {}};
+    FailureTrial trial(std::move(*seen));
     if (!newcomers_meet(crew)) {
       trial.damage = FailureOutcome::broken;
       trial.detail = "newcomers cannot notify each other";
     }
-    end(crew);
+    end_all(crew);
     return trial;
   }
 
   bool newcomers_meet(Crew& crew) {
     const Shared<Other> other;
-    const auto waiter = crew.add([&](Worker&) { take_all(*other); });
-    if (!waiter || await(other->ready) != 1) return false;
+    if (!add_waiter(crew, other)) return false;
     const auto notifier = crew.add([&](Worker&) {
       std::unique_ptr<Notifier> mine;
       if (opened(mine, NotifierRole::notifier)) {
         static_cast<void>(mine->notify(kPayload, Deadline::after(kCallPatience)));
       }
-      const Deadline deadline = Deadline::after(kCallPatience);
-      while (other->came.load(std::memory_order_acquire) == 0 && !deadline.expired()) {
-        const timespec look{0, 1'000'000};
-        ::nanosleep(&look, nullptr);
-      }
+      static_cast<void>(other->have_come(1, kCallPatience));
     });
     if (notifier)
       static_cast<void>(crew.process(*notifier).wait(Deadline::after(2 * kCallPatience)));
     other->over.store(true, std::memory_order_release);
-    end(crew);
+    end_all(crew);
     return other->came.load() > 0;
   }
 

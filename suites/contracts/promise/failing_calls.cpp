@@ -10,8 +10,6 @@
 namespace gauntlet {
 namespace {
 
-/// A call under a failure answers by then.
-constexpr std::chrono::seconds kCallLimit{2};
 constexpr std::uint64_t kValue = 7;
 
 /// Everything happens in one process, for that is as far as some promises reach: what others see is
@@ -46,16 +44,10 @@ class PromiseTrials {
   Result<std::int64_t> make(Ends& ends) {
     PromiseOptions options;
     options.scope = context_.scope();
-    auto host = context_.promise().create(options);
-    if (!host) return tl::unexpected(host.error());
-    ends.host = std::move(*host);
-    return 0;
+    return keep(context_.promise().create(options), ends.host);
   }
   static Result<std::int64_t> open(Ends& ends, PromiseRole role) {
-    auto promise = ends.host->open(role);
-    if (!promise) return tl::unexpected(promise.error());
-    (role == PromiseRole::setter ? ends.setter : ends.waiter) = std::move(*promise);
-    return 0;
+    return keep(ends.host->open(role), role == PromiseRole::setter ? ends.setter : ends.waiter);
   }
   Result<std::int64_t> prepare(Ends& ends) {
     auto done = make(ends);
@@ -63,13 +55,9 @@ class PromiseTrials {
     if (done) done = open(ends, PromiseRole::waiter);
     return done;
   }
-  static Result<std::int64_t> set(Ends& ends) {
-    const Status done = ends.setter->set(kValue);
-    if (!done) return tl::unexpected(done.error());
-    return 0;
-  }
+  static Result<std::int64_t> set(Ends& ends) { return told(ends.setter->set(kValue)); }
   static Result<std::int64_t> wait(Ends& ends) {
-    const auto settled = ends.waiter->wait(Deadline::after(kCallLimit));
+    const auto settled = ends.waiter->wait(Deadline::after(kFailingCallLimit));
     if (!settled) return tl::unexpected(settled.error());
     if (settled->kind == Settlement::value && settled->content == kValue) return 1;
     return 0;  // settled otherwise
@@ -80,13 +68,13 @@ class PromiseTrials {
     Crew crew;
     auto seen = try_failure(context_, crew, call, failure);
     if (!seen) return std::nullopt;
-    static_cast<void>(crew.join(Deadline::after(kCallPatience)));
+    end_all(crew);
     const bool never_made = seen->prepared.answered && !seen->prepared.ok;
     if (never_made) {
       context_.not_created(seen->prepared.error);
       return std::nullopt;
     }
-    return FailureTrial{.seen = std::move(*seen), .damage = {}, .detail = {}};
+    return FailureTrial(std::move(*seen));
   }
 
   Trial set(const Failure& failure) {
@@ -123,7 +111,7 @@ class PromiseTrials {
 
   Trial wait(const Failure& failure) {
     Ends ends;
-    bool told = false;
+    bool was_told = false;
     auto trial = run(ends,
                      {.prepare =
                           [&](Worker&) {
@@ -134,11 +122,11 @@ class PromiseTrials {
                       .act =
                           [&](Worker&) {
                             const auto done = wait(ends);
-                            told = done.has_value();
+                            was_told = done.has_value();
                             return done;
                           },
                       .again = [&](Worker&) -> Result<std::int64_t> {
-                        if (told && !claims_.repeatable) return 1;
+                        if (was_told && !claims_.repeatable) return 1;
                         return wait(ends);
                       }},
                      failure);

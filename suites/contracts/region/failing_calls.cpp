@@ -49,15 +49,8 @@ class RegionTrials {
   using Trial = std::optional<FailureTrial>;
   using Failure = std::optional<CallFailure>;
 
-  static Result<std::int64_t> told(const Status& status) {
-    if (!status) return tl::unexpected(status.error());
-    return 0;
-  }
   Result<std::int64_t> opened(std::unique_ptr<Region>& mine) const {
-    auto region = host_->open({});
-    if (!region) return tl::unexpected(region.error());
-    mine = std::move(*region);
-    return 0;
+    return keep(host_->open({}), mine);
   }
   static bool holds_a_mark(Region& view) {
     return view.bytes().size() >= kSize && view.bytes()[kSize / 2] == kMark;
@@ -111,10 +104,7 @@ class RegionTrials {
                              RegionOptions options;
                              options.size = kSize;
                              options.scope = context_.scope();
-                             auto host = context_.region().create(options);
-                             if (!host) return tl::unexpected(host.error());
-                             made = std::move(*host);
-                             return 0;
+                             return keep(context_.region().create(options), made);
                            },
                            .again = {},
                            .cleanup = [&] { made.reset(); }};
@@ -125,7 +115,7 @@ class RegionTrials {
   Trial looked_at(Crew& crew, const FailingCall& call, const Failure& failure, bool marked) {
     auto seen = try_failure(context_, crew, call, failure);
     if (!seen) return std::nullopt;
-    FailureTrial trial{.seen = std::move(*seen), .damage = {}, .detail = {}};
+    FailureTrial trial(std::move(*seen));
     const auto newcomer = crew.add([&](Worker& worker) {
       std::unique_ptr<Region> mine;
       if (!opened(mine) || mine->bytes().size() < kSize) return;
@@ -133,7 +123,7 @@ class RegionTrials {
       mine->bytes()[0] = kMark;
       worker.step();
     });
-    static_cast<void>(crew.join(Deadline::after(kCallPatience)));
+    end_all(crew);
     if (!newcomer || crew.progress(*newcomer) == 0) {
       trial.damage = FailureOutcome::broken;
       trial.detail = "a newcomer does not find the region as it was";

@@ -16,13 +16,10 @@
 namespace gauntlet {
 namespace {
 
-/// A call under a failure answers by then, where it has a deadline.
-constexpr std::chrono::seconds kCallLimit{2};
-
 /// What the other process does, and the two tell each other.
 struct Other {
   FutexWord ready{0};              ///< 1: it stands where it should
-  std::atomic<pid_t> caller{0};    ///< the traced process
+  FutexWord caller{0};             ///< the pid of who will sleep in its call
   std::atomic<bool> acted{false};  ///< the traced process has made its call
   std::atomic<bool> got{false};    ///< the sleeper has got its unit
 };
@@ -52,31 +49,24 @@ class SemaphoreTrials {
   using Failure = std::optional<CallFailure>;
 
   Deadline limit() const {
-    return claims_.deadlines ? Deadline::after(kCallLimit) : Deadline::never();
+    return claims_.deadlines ? Deadline::after(kFailingCallLimit) : Deadline::never();
   }
   Deadline patience() const {
     return claims_.deadlines ? Deadline::after(kCallPatience) : Deadline::never();
   }
 
-  static Result<std::int64_t> told(const Status& status) {
-    if (!status) return tl::unexpected(status.error());
-    return 0;
-  }
-  static Result<std::int64_t> told(const Result<Acquired>& acquired) {
+  static Result<std::int64_t> told_of(const Result<Acquired>& acquired) {
     if (!acquired) return tl::unexpected(acquired.error());
     return *acquired == Acquired::owner_died ? 1 : 0;
   }
 
   Result<std::int64_t> opened(std::unique_ptr<Semaphore>& mine) {
-    auto semaphore = host_->open();
-    if (!semaphore) return tl::unexpected(semaphore.error());
-    mine = std::move(*semaphore);
-    return 0;
+    return keep(host_->open(), mine);
   }
 
   /// Acquires and gives back.
   Result<std::int64_t> once(Semaphore& mine) const {
-    const auto acquired = told(mine.acquire(patience()));
+    const auto acquired = told_of(mine.acquire(patience()));
     if (!acquired) return acquired;
     return told(mine.release());
   }
@@ -103,12 +93,12 @@ class SemaphoreTrials {
     }
   }
 
-  /// One trial on a semaphore of its own, with `units` at the start.
-  /// `before` says whether the others stand where they should, `after` waits for them.
-  Trial run(std::int64_t units, const FailingCall& call, const Failure& failure,
+  /// One trial on a semaphore of its own with one unit. `before` says whether the others stand
+  /// where they should, `after` waits for them.
+  Trial run(const FailingCall& call, const Failure& failure,
             const std::function<bool(Crew&)>& before = {},
             const std::function<void(Crew&)>& after = {}) {
-    host_ = make_semaphore(context_, units);
+    host_ = make_semaphore(context_, 1);
     if (!host_) return std::nullopt;
     Crew crew;
     if (before && !before(crew)) {
@@ -117,11 +107,11 @@ class SemaphoreTrials {
     }
     auto seen = try_failure(context_, crew, call, failure);
     if (!seen) return std::nullopt;
-    FailureTrial trial{.seen = std::move(*seen), .damage = {}, .detail = {}};
+    FailureTrial trial(std::move(*seen));
     if (after) after(crew);
     // One that was killed in the call, or dead, takes its unit with it, as claimed elsewhere.
     if (trial.seen.ended && !trial.seen.crashed) look(trial, crew);
-    static_cast<void>(crew.join(Deadline::after(kCallPatience)));
+    end_all(crew);
     return trial;
   }
 
@@ -132,12 +122,12 @@ class SemaphoreTrials {
         .prepare = [&](Worker&) { return opened(mine); },
         .act =
             [&](Worker&) {
-              const auto answer = told(mine->acquire(limit()));
+              const auto answer = told_of(mine->acquire(limit()));
               took = answer.has_value();
               return answer;
             },
         .again = [&](Worker&) { return took ? told(mine->release()) : once(*mine); }};
-    return run(1, call, failure);
+    return run(call, failure);
   }
 
   Trial release(const Failure& failure) {
@@ -152,26 +142,12 @@ class SemaphoreTrials {
               return answer;
             },
         .again = [&](Worker&) { return gave ? once(*mine) : told(mine->release()); }};
-    return run(1, call, failure);
+    return run(call, failure);
   }
 
   Result<std::int64_t> opened_and_acquired(std::unique_ptr<Semaphore>& mine) {
     const auto open = opened(mine);
-    return open ? told(mine->acquire(patience())) : open;
-  }
-
-  bool await_ready(Crew& crew, std::size_t worker, const Shared<Other>& other) const {
-    const Deadline deadline = Deadline::after(kCallPatience);
-    while (other->ready.load(std::memory_order_acquire) == 0 && !deadline.expired() &&
-           crew.process(worker).running()) {
-      futex_wait(other->ready, 0, std::chrono::milliseconds(50));
-    }
-    return other->ready.load() == 1;
-  }
-
-  static void tell_ready(const Shared<Other>& other) {
-    other->ready.store(1, std::memory_order_release);
-    futex_wake_all(other->ready);
+    return open ? told_of(mine->acquire(patience())) : open;
   }
 
   /// Somebody holds the unit, and gives it back when the caller sleeps for it or is done.
@@ -182,35 +158,37 @@ class SemaphoreTrials {
     const FailingCall call{
         .prepare =
             [&](Worker&) {
-              other->caller.store(::getpid());
+              set(other->caller, static_cast<std::uint32_t>(::getpid()));
               return opened(mine);
             },
         .act =
             [&](Worker&) {
-              const auto answer = told(mine->acquire(limit()));
+              const auto answer = told_of(mine->acquire(limit()));
               took = answer.has_value();
               other->acted.store(true, std::memory_order_release);
               return answer;
             },
         .again = [&](Worker&) { return took ? told(mine->release()) : once(*mine); }};
-    return run(1, call, failure, [&](Crew& crew) {
-      const auto holder = crew.add([&](Worker&) {
+    return run(call, failure, [&](Crew& crew) {
+      const auto holder = crew.add([&](Worker& worker) {
         std::unique_ptr<Semaphore> held;
         if (!opened_and_acquired(held)) return;
-        tell_ready(other);
-        while (other->caller.load() == 0) {
-          const timespec look{0, 1'000'000};
-          ::nanosleep(&look, nullptr);
-        }
-        while (!other->acted.load(std::memory_order_acquire) && !sleeps(other->caller.load()) &&
-               !is_dead(other->caller.load())) {
-          const timespec look{0, 1'000'000};
-          ::nanosleep(&look, nullptr);
+        worker.arrive(0);
+        const auto caller = static_cast<pid_t>(await(other->caller));
+        while (!other->acted.load(std::memory_order_acquire) && !sleeps(caller) &&
+               !is_dead(caller)) {
+          pause_between_looks();
         }
         static_cast<void>(held->release());
       });
-      return holder && await_ready(crew, *holder, other);
+      return holder && crew.await_arrival(*holder, 0, Deadline::after(kCallPatience));
     });
+  }
+
+  /// A process asleep can only be looked at.
+  static void pause_between_looks() {
+    const timespec pause{0, 1'000'000};
+    ::nanosleep(&pause, nullptr);
   }
 
   /// Seen asleep in several looks: a tracer lets it stand in between (state t).
@@ -233,11 +211,10 @@ class SemaphoreTrials {
         .prepare =
             [&](Worker&) {
               const auto held = opened_and_acquired(mine);
-              if (held) tell_ready(other);
-              while (held && !sleeps(other->caller.load())) {
-                const timespec look{0, 1'000'000};
-                ::nanosleep(&look, nullptr);
-              }
+              if (!held) return held;
+              set(other->ready);
+              const auto sleeper_pid = static_cast<pid_t>(await(other->caller));
+              while (!sleeps(sleeper_pid)) pause_between_looks();
               return held;
             },
         .act =
@@ -249,12 +226,10 @@ class SemaphoreTrials {
         .again = [&](Worker&) { return gave ? Result<std::int64_t>(0) : told(mine->release()); }};
     const auto before = [&](Crew& crew) {
       const auto added = crew.add([&](Worker&) {
-        while (other->ready.load(std::memory_order_acquire) == 0) {
-          futex_wait(other->ready, 0, std::chrono::milliseconds(50));
-        }
+        await(other->ready);
         std::unique_ptr<Semaphore> wanted;
         if (!opened(wanted)) return;
-        other->caller.store(::getpid());
+        set(other->caller, static_cast<std::uint32_t>(::getpid()));
         const auto answer = wanted->acquire(Deadline::never());
         other->got.store(answer.has_value(), std::memory_order_release);
         if (answer) static_cast<void>(wanted->release());
@@ -265,7 +240,7 @@ class SemaphoreTrials {
     const auto after = [&](Crew& crew) {
       if (!ends_by_itself(crew.process(sleeper))) crew.kill(sleeper);
     };
-    auto trial = run(1, call, failure, before, after);
+    auto trial = run(call, failure, before, after);
     if (trial && trial->seen.ended && !trial->seen.crashed && !other->got.load()) {
       trial->damage = trial->seen.acted.ok ? FailureOutcome::hidden : FailureOutcome::broken;
       trial->detail = "the sleeper is not woken";
@@ -281,7 +256,7 @@ class SemaphoreTrials {
                                  return opened(mine);
                                },
                            .again = {}};
-    return run(1, call, failure);
+    return run(call, failure);
   }
 
   CaseContext& context_;
