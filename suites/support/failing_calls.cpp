@@ -110,7 +110,9 @@ std::vector<CallFailure> failures_of(const CallFailureRun& run) {
       if (call.number == SYS_mmap && error == EEXIST && !no_replace) continue;
       for (const bool persistent : {false, true}) {
         if (persistent && removes(call.number)) continue;
-        failures.push_back({call.number, call.nth, error, persistent});
+        CallFailure failure{call.number, call.nth, error, persistent};
+        if (has_operations(call.number)) failure.operation = call.arguments[1];
+        failures.push_back(failure);
       }
     }
   }
