@@ -32,6 +32,7 @@ class Server:
         """Start it; it ends with this process."""
         self.suite = suite
         self.alive = True
+        self.alone = False  # Whether nothing of the last runner is left but what ``ended`` told.
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
             with theirs:
@@ -57,7 +58,7 @@ class Server:
         """Fork a runner that waits in ``folder`` to be let go, and return its pid."""
         request = "\0".join(["run", case, str(folder), *options]).encode()
         self._socket.settimeout(_PATIENCE_S)
-        self.alive = False  # Of no use to anybody if this is broken off.
+        self.alive = self.alone = False  # Of no use to anybody if this is broken off.
         try:
             socket.send_fds(self._socket, [request], [output])
             answer = self._socket.recv(_LARGEST_ANSWER).decode()
@@ -87,8 +88,11 @@ class Server:
             return None
         except OSError:
             answer = ""
-        if answer.startswith("ended "):
-            return int(answer.removeprefix("ended "))
+        word, _, rest = answer.partition(" ")
+        if word == "ended":
+            status, _, left = rest.partition(" ")
+            self.alone = left == "alone"
+            return int(status)
         self.alive = False
         return self._process.wait()
 
