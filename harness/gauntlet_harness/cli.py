@@ -110,7 +110,7 @@ def _suite_options(command: click.decorators.FC) -> click.decorators.FC:
 @click.option("--target", default="local", metavar="NAME", help="The system to validate: local.")
 @click.option("--seed", metavar="N", help="The master seed; drawn and printed unless given.")
 @click.option(
-    "--jobs", type=click.IntRange(1, 4096), metavar="N", help="Cases at once; default: two a CPU."
+    "--jobs", type=click.IntRange(1, 4096), metavar="N", help="Cases at once; default: three a CPU."
 )
 @click.option("--budget", metavar="TIME", help="Start no case after this time, such as 10m.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="The run's folder.")

@@ -135,8 +135,8 @@ def resume_run(root: Path, name: str, request: Request, prepare: Prepare) -> int
 
 
 def default_jobs() -> int:
-    """Return how many cases run at once unless told: two a usable CPU, for cases often sleep."""
-    return 2 * max(1, len(os.sched_getaffinity(0)))
+    """Return how many cases run at once unless told: three a usable CPU, for cases often sleep."""
+    return 3 * max(1, len(os.sched_getaffinity(0)))
 
 
 def _say_first(info: RunInfo) -> None:

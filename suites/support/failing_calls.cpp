@@ -21,7 +21,7 @@ namespace {
 constexpr std::uint32_t kMostOfOneCall = 2;
 /// Trials of an operation in smoke and full, none of smoke's of what is only told. With middleware
 /// connections are made anew and brokers asked, which takes seconds: soak tries all.
-constexpr std::uint64_t kSmokeTrials = 4;
+constexpr std::uint64_t kSmokeTrials = 2;
 constexpr std::uint64_t kMiddlewareTrials[] = {1, 12};
 
 /// What such a call was to remove stays, whatever its caller does.

@@ -106,21 +106,22 @@ class ChannelTrials {
     return true;
   }
 
-  /// Forks `body` with its end open; false when that was not possible.
-  bool add_partner(Crew& crew, Shared<Partner>& partner, Role role,
-                   const std::function<void(Channel&, Partner&)>& body) {
-    const auto added = crew.add([this, &partner, role, body](Worker& worker) {
-      auto mine = host_->open(role);
+  /// A receiver with its end open; false when that was not possible.
+  bool add_receiver(Crew& crew, Shared<Partner>& partner) {
+    const auto added = crew.add([this, &partner](Worker& worker) {
+      auto mine = host_->open(Role::receiver);
       if (!mine) return;
       worker.arrive(0);
-      body(**mine, *partner);
+      take_all(**mine, *partner);
     });
     return added && crew.await_arrival(*added, 0, Deadline::after(kCallPatience));
   }
 
   /// Takes what comes until it is over and what was wanted has come, or comes no more.
-  static void take_all(Channel& channel, Partner& partner) {
-    for (int lulls = 0; lulls < kLullsInVain;) {
+  void take_all(Channel& channel, Partner& partner) const {
+    // What may be lost is not missed.
+    const int in_vain = counts() ? kLullsInVain : 1;
+    for (int lulls = 0; lulls < in_vain;) {
       const auto id = receive_id(channel, Deadline::after(kLull));
       if (id) {
         if (partner.came[*id] < 250) ++partner.came[*id];
@@ -143,7 +144,7 @@ class ChannelTrials {
     fresh_ = false;
     Crew crew;
     Shared<Partner> partner;
-    if (!add_partner(crew, partner, Role::receiver, take_all)) return no_partner(crew);
+    if (!add_receiver(crew, partner)) return no_partner(crew);
     std::unique_ptr<Channel> mine;  // in the worker
     const auto seen = try_failure(
         context_, crew,
@@ -290,7 +291,7 @@ class ChannelTrials {
     if (!seen) return std::nullopt;
     FailureTrial trial(*seen);
     Shared<Partner> partner;
-    if (!add_partner(crew, partner, Role::receiver, take_all)) {
+    if (!add_receiver(crew, partner)) {
       trial.damage = FailureOutcome::broken;
       trial.detail = "no receiver can open it any more";
     } else {

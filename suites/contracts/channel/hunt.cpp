@@ -132,8 +132,8 @@ void report(CaseContext& context, const Shrunk& shrunk, std::uint64_t at, std::u
 
 HuntAmount hunt_amount(const CaseContext& context, HuntAmount smoke) {
   const std::uint64_t batches = few_if_costly(context.channel().claims, smoke.batches);
-  return {.batches = context.amount(batches, batches * 8, batches * 64),
-          .programs = context.amount(smoke.programs, smoke.programs * 4, smoke.programs * 8)};
+  return {.batches = context.amount(batches, batches * 16, batches * 128),
+          .programs = context.amount(smoke.programs, smoke.programs * 7, smoke.programs * 14)};
 }
 
 void hunt(CaseContext& context, HuntAmount amount,

@@ -22,7 +22,7 @@ Shape with_priorities(const ChannelClaims& claims, Shape shape) {
 CHANNEL_CASE(races, SendersAndReceiversOfSeveralPriorities_AreExplainedByAPriorityQueue,
              .applies = has_priorities) {
   const ChannelClaims& claims = context.channel().claims;
-  hunt(context, hunt_amount(context, {.batches = 6, .programs = 20}), [&](Random& random) {
+  hunt(context, hunt_amount(context, {.batches = 3, .programs = 12}), [&](Random& random) {
     return with_priorities(claims, {.senders = random.between(1, 2),
                                     .receivers = random.between(1, 2),
                                     .capacity = random.between(2, 5),
@@ -37,7 +37,7 @@ CHANNEL_CASE(races, SendersAndReceiversOfSeveralPriorities_AreExplainedByAPriori
 CHANNEL_CASE(races, SendersOfSeveralPrioritiesThenADrain_ComesOutByPriority,
              .applies = has_priorities) {
   const ChannelClaims& claims = context.channel().claims;
-  hunt(context, hunt_amount(context, {.batches = 5, .programs = 20}), [&](Random& random) {
+  hunt(context, hunt_amount(context, {.batches = 3, .programs = 12}), [&](Random& random) {
     return with_priorities(claims, {.senders = random.between(2, 3),
                                     .receivers = 1,
                                     .capacity = random.between(4, 10),

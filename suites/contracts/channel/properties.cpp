@@ -116,7 +116,7 @@ std::string disagreement(const Deed& deed, const Reply& reply, Model& model, std
 CHANNEL_CASE(properties, AnySequenceOfCalls_AgreesWithAQueue, .applies = keeps_order) {
   const ChannelClaims& claims = context.channel().claims;
   check_property(
-      context, {.tests = few_if_costly(claims, context.amount(24, 200, 2000)), .size = 40}, [&] {
+      context, {.tests = few_if_costly(claims, context.amount(12, 200, 2000)), .size = 40}, [&] {
         const auto capacity = *rc::gen::inRange<std::size_t>(1, 6).as("capacity");
         const ChannelOptions options = options_for(claims, capacity, 512);
         const std::vector<Deed> sequence = *deeds(claims, options.message_size).as("calls");
@@ -147,7 +147,7 @@ CHANNEL_CASE(properties, AnySequenceOfCalls_AgreesWithAQueue, .applies = keeps_o
 CHANNEL_CASE(properties, AnyPortions_AsMuchComesOutAsWentIn, .applies = keeps_order) {
   const ChannelClaims& claims = context.channel().claims;
   check_property(
-      context, {.tests = few_if_costly(claims, context.amount(20, 200, 2000)), .size = 30}, [&] {
+      context, {.tests = few_if_costly(claims, context.amount(9, 200, 2000)), .size = 30}, [&] {
         const ChannelOptions options = options_for(claims, 4, 1024);
         const int largest = static_cast<int>(options.message_size);
         const auto sizes = *rc::gen::container<std::vector<int>>(rc::gen::inRange(1, largest + 1))
@@ -198,7 +198,7 @@ CHANNEL_CASE(
     }) {
   const ChannelClaims& claims = context.channel().claims;
   check_property(
-      context, {.tests = few_if_costly(claims, context.amount(15, 150, 1500)), .size = 40}, [&] {
+      context, {.tests = few_if_costly(claims, context.amount(7, 150, 1500)), .size = 40}, [&] {
         const ChannelOptions options = options_for(claims, 8, 256);
         const auto turns =
             *rc::gen::container<std::vector<int>>(rc::gen::inRange(0, 3)).as("who sends next");

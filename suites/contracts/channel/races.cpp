@@ -28,7 +28,7 @@ Shape allowed(const ChannelClaims& claims, Shape shape) {
 // Any mixture: calls that insist, calls with brief deadlines and tries, by two to eight processes.
 CHANNEL_CASE(races, AnyProgramOfTwoToEightProcesses_IsExplainedByAQueue, .applies = keeps_order) {
   const ChannelClaims& claims = context.channel().claims;
-  hunt(context, hunt_amount(context, {.batches = 8, .programs = 20}), [&](Random& random) {
+  hunt(context, hunt_amount(context, {.batches = 4, .programs = 12}), [&](Random& random) {
     Shape shape;
     // More processes than cores interleave only where one is preempted, so two are drawn most.
     const std::uint64_t processes = random.chance(0.5) ? 2 : random.between(3, 8);
@@ -56,7 +56,7 @@ CHANNEL_CASE(races, AnyProgramOfTwoToEightProcesses_IsExplainedByAQueue, .applie
 CHANNEL_CASE(races, SmallestCapacityContended_NobodyIsForgottenAndNothingOverwritten,
              .applies = keeps_order) {
   const ChannelClaims& claims = context.channel().claims;
-  hunt(context, hunt_amount(context, {.batches = 6, .programs = 20}), [&](Random& random) {
+  hunt(context, hunt_amount(context, {.batches = 3, .programs = 12}), [&](Random& random) {
     return allowed(claims, {.senders = random.between(1, 3),
                             .receivers = random.between(1, 3),
                             .capacity = 1,
@@ -75,7 +75,7 @@ CHANNEL_CASE(
     }) {
   const ChannelClaims& claims = context.channel().claims;
   // Long runs of sends that need not wait for room: what two senders do at once is most of it.
-  hunt(context, hunt_amount(context, {.batches = 10, .programs = 20}), [&](Random& random) {
+  hunt(context, hunt_amount(context, {.batches = 5, .programs = 12}), [&](Random& random) {
     return allowed(claims, {.senders = random.chance(0.7) ? 2 : random.between(3, 7),
                             .receivers = 1,
                             .capacity = random.between(2, 10),
@@ -93,7 +93,7 @@ CHANNEL_CASE(
       return keeps_order(claims) && many_receivers(claims);
     }) {
   const ChannelClaims& claims = context.channel().claims;
-  hunt(context, hunt_amount(context, {.batches = 8, .programs = 20}), [&](Random& random) {
+  hunt(context, hunt_amount(context, {.batches = 4, .programs = 12}), [&](Random& random) {
     return allowed(claims, {.senders = 1,
                             .receivers = random.chance(0.6) ? 2 : random.between(3, 7),
                             .capacity = random.between(1, 8),
@@ -107,7 +107,7 @@ CHANNEL_CASE(
 // A deadline that passes while the message arrives: the call must either bring it or leave it.
 CHANNEL_CASE(races, DeadlinesThatPassDuringTheTransfer_EatNothing, .applies = keeps_order) {
   const ChannelClaims& claims = context.channel().claims;
-  hunt(context, hunt_amount(context, {.batches = 8, .programs = 25}), [&](Random& random) {
+  hunt(context, hunt_amount(context, {.batches = 4, .programs = 15}), [&](Random& random) {
     return allowed(claims, {.senders = random.between(1, 2),
                             .receivers = random.between(1, 2),
                             .capacity = random.between(1, 3),
@@ -122,7 +122,7 @@ CHANNEL_CASE(races, DeadlinesThatPassDuringTheTransfer_EatNothing, .applies = ke
 // The larger the message, the longer the copy during which a slot may be given away.
 CHANNEL_CASE(races, LargeMessagesThroughFewSlots_AreNeverTorn, .applies = keeps_order) {
   const ChannelClaims& claims = context.channel().claims;
-  hunt(context, hunt_amount(context, {.batches = 8, .programs = 20}), [&](Random& random) {
+  hunt(context, hunt_amount(context, {.batches = 4, .programs = 12}), [&](Random& random) {
     const std::size_t size = claims.atomic_bytes > 0 ? claims.atomic_bytes : 4096;
     return allowed(claims, {.senders = random.between(1, 2),
                             .receivers = random.between(1, 2),
@@ -141,7 +141,7 @@ CHANNEL_CASE(
       return claims.senders_gone == PeerLoss::end_of_stream && keeps_order(claims);
     }) {
   Random random = context.random();
-  const std::uint64_t rounds = context.amount(12, 120, 1200);
+  const std::uint64_t rounds = context.amount(6, 120, 1200);
   for (std::uint64_t round = 0; round < rounds; ++round) {
     const ChannelOptions asked = options_for(context.channel().claims);
     ChannelOptions options = asked;

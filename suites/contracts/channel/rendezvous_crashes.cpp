@@ -7,6 +7,7 @@
 #include "cases/case.h"
 #include "contracts/channel/matchers.h"
 #include "contracts/channel/rendezvous.h"
+#include "contracts/channel/stops.h"
 #include "contracts/channel/traffic.h"
 #include "faults/system_call_kill.h"
 
@@ -22,7 +23,6 @@ bool rendezvous_receiver_may_die(const ChannelClaims& claims) {
          claims.receivers == Multiplicity::many;
 }
 
-constexpr std::uint32_t kMostStops = 200;
 constexpr std::uint32_t kNewcomersId = 9000;
 
 /// A receiver that was asked to receive may have got, or be about to get, what the dead one left;
@@ -101,15 +101,15 @@ class KillOneSide {
 
 void sweep(CaseContext& context, bool sender_dies) {
   if (Stage probe(context); !probe.ready()) return;
+  Stops stops(context);
   std::uint32_t fired = 0;
   for (const bool met : {true, false}) {
     // Who cannot give up sleeps for ever when nobody is there.
     if (!met && sender_dies && !context.channel().claims.sends_can_be_given_up) continue;
-    std::uint32_t stop = 1;
-    while (stop <= kMostStops && KillOneSide(context, sender_dies, met).run(stop)) ++stop;
+    fired += stops.visit(
+        [&](std::uint32_t stop) { return KillOneSide(context, sender_dies, met).run(stop); });
     if (testing::Test::HasFailure()) return;
-    EXPECT_LE(stop, kMostStops) << "a single call made " << kMostStops / 2 << " system calls";
-    fired += stop - 1;
+    EXPECT_LE(stops.last(), kMostStops) << "a call made " << kMostStops / 2 << " system calls";
   }
   if (fired == 0) context.error("the call made no system call, so nobody was killed in one");
 }

@@ -22,7 +22,7 @@ Shape rendezvous_shape(const ChannelClaims& claims, Shape shape) {
 // Two senders may both take the one receiver for theirs, or two receivers the one message.
 CHANNEL_CASE(races, RendezvousOfManyWithMany_PairsOneToOne, .applies = is_rendezvous) {
   const ChannelClaims& claims = context.channel().claims;
-  hunt(context, hunt_amount(context, {.batches = 6, .programs = 20}), [&](Random& random) {
+  hunt(context, hunt_amount(context, {.batches = 3, .programs = 12}), [&](Random& random) {
     return rendezvous_shape(claims, {.senders = random.between(1, 3),
                                      .receivers = random.between(1, 3),
                                      .most_calls = 6,
@@ -37,7 +37,7 @@ CHANNEL_CASE(races, RendezvousOfManyWithMany_PairsOneToOne, .applies = is_rendez
 CHANNEL_CASE(races, RendezvousSendGivesUpDuringTheTransfer_ItIsReceivedOrTimedOutNeverBoth,
              .applies = can_give_up) {
   const ChannelClaims& claims = context.channel().claims;
-  hunt(context, hunt_amount(context, {.batches = 8, .programs = 30}), [&](Random& random) {
+  hunt(context, hunt_amount(context, {.batches = 4, .programs = 18}), [&](Random& random) {
     return rendezvous_shape(claims, {.senders = random.between(1, 2),
                                      .receivers = random.between(1, 2),
                                      .most_calls = 6,
@@ -51,7 +51,7 @@ CHANNEL_CASE(races, RendezvousSendGivesUpDuringTheTransfer_ItIsReceivedOrTimedOu
 // A copy that is not finished when the receiver goes on, or when the sender reuses its buffer.
 CHANNEL_CASE(races, RendezvousOfLargeMessages_AreNeverTorn, .applies = is_rendezvous) {
   const ChannelClaims& claims = context.channel().claims;
-  hunt(context, hunt_amount(context, {.batches = 4, .programs = 20}), [&](Random& random) {
+  hunt(context, hunt_amount(context, {.batches = 2, .programs = 12}), [&](Random& random) {
     return rendezvous_shape(claims, {.senders = random.between(1, 2),
                                      .receivers = random.between(1, 2),
                                      .most_calls = 6,

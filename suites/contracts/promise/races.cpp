@@ -30,7 +30,7 @@ PROMISE_CASE(races, SetMeetsWaitersGoingToSleep_NoWakeUpIsLost) {
   const PromiseClaims& claims = context.promise().claims;
   PromiseRounds rounds(context, 1, waiters_for(claims, 2));
   rounds.play(
-      context.amount(200, 4000, 100'000),
+      context.amount(80, 4000, 100'000),
       [&](Turn& turn) {
         busy_for(turn.random, kMostBusyUs);
         turn.actor.expect(turn.promise.set(value_of(claims, turn)), "the only set was refused");
@@ -48,7 +48,7 @@ PROMISE_CASE(races, TimeOutsAgainstTheSet_AreExplained) {
   const PromiseClaims& claims = context.promise().claims;
   PromiseRounds rounds(context, 1, waiters_for(claims, 2));
   rounds.play(
-      context.amount(150, 3000, 60'000),
+      context.amount(60, 3000, 60'000),
       [&](Turn& turn) {
         busy_for(turn.random, 2 * kMostBusyUs);
         turn.actor.expect(turn.promise.set(value_of(claims, turn)), "the only set was refused");
@@ -70,7 +70,7 @@ PROMISE_CASE(races, SettersTogether_OneWinsAndAllAreToldTheSame, .applies = many
   const PromiseClaims& claims = context.promise().claims;
   PromiseRounds rounds(context, 3, waiters_for(claims, 2));
   rounds.play(
-      context.amount(150, 3000, 60'000),
+      context.amount(60, 3000, 60'000),
       [&](Turn& turn) {
         busy_for(turn.random, 8);
         if (claims.can_fail && turn.random.chance(0.3)) {
@@ -129,7 +129,7 @@ PROMISE_CASE(
   const PromiseClaims& claims = context.promise().claims;
   PromiseRounds rounds(context, setters_for(claims, 2), waiters_for(claims, 2));
   rounds.play(
-      context.amount(100, 2000, 50'000),
+      context.amount(40, 2000, 50'000),
       [&](Turn& turn) {
         busy_for(turn.random, kMostBusyUs);
         turn.promise.drop();

@@ -133,7 +133,7 @@ std::string run(CaseContext& context, std::int64_t initial,
 }
 
 PropertyAmount amount(const CaseContext& context) {
-  return {.tests = context.amount(25, 300, 3000), .size = context.amount(40, 80, 200)};
+  return {.tests = context.amount(8, 300, 3000), .size = context.amount(40, 80, 200)};
 }
 
 // Any sequence of commands, spread over three processes and answered one at a time, does to the
@@ -185,7 +185,7 @@ SEMAPHORE_CASE(
     properties, TimeOutsInBetween_ConserveTheUnit,
     .applies = [](const SemaphoreClaims& claims) { return claims.deadlines; }) {
   PropertyAmount few = amount(context);
-  few.tests = context.amount(12, 100, 1000);
+  few.tests = context.amount(6, 100, 1000);
   check_property(context, few, [&] {
     const auto waits =
         *rc::gen::container<std::vector<std::size_t>>(rc::gen::inRange<std::size_t>(1, kWorkers));

@@ -41,7 +41,7 @@ void report(CaseContext& context, const SemaphoreProgram& program, const Semapho
 // Fails when check and decrement are two steps, when a time-out takes a unit, when two get in: any
 // run whose calls no order of a sequential counter (or mutex) explains.
 SEMAPHORE_CASE(races, SeededPrograms_AreExplainedByASequentialSemaphore) {
-  const std::uint64_t programs = context.amount(60, 1000, 20000);
+  const std::uint64_t programs = context.amount(15, 1000, 20000);
   Random random = context.random();
   std::uint64_t undecided = 0;
   for (std::uint64_t i = 1; i <= programs; ++i) {
@@ -66,7 +66,7 @@ SEMAPHORE_CASE(races, PlainCounterInTheCriticalSection_LosesNoIncrement) {
     std::atomic<std::uint32_t> together{0};
   };
   constexpr std::size_t kWorkers = 4;
-  const milliseconds load(context.amount(150, 2000, 60'000));
+  const milliseconds load(context.amount(60, 2000, 60'000));
   const auto host = make_semaphore(context, 1);
   if (!host) return;
   Shared<Guarded> guarded;
@@ -109,7 +109,7 @@ SEMAPHORE_CASE(races, ManyTryAcquires_NeverMoreHoldersThanUnits) {
   };
   constexpr std::size_t kWorkers = 4;
   const std::int64_t units = std::min<std::int64_t>(2, context.semaphore().claims.largest_value);
-  const milliseconds load(context.amount(60, 2000, 60'000));
+  const milliseconds load(context.amount(25, 2000, 60'000));
   const auto host = make_semaphore(context, units);
   if (!host) return;
   Shared<Count> count;
@@ -153,7 +153,7 @@ SEMAPHORE_CASE(
     races, PingPong_NoWakeUpIsLost, .applies = [](const SemaphoreClaims& claims) {
       return !claims.owner && claims.largest_value > 1;
     }) {
-  const std::uint64_t rounds = context.amount(1000, 10'000, 500'000);
+  const std::uint64_t rounds = context.amount(250, 10'000, 500'000);
   const auto ping = make_semaphore(context, 0);
   if (!ping) return;
   const auto pong = make_semaphore(context, 0);
@@ -188,7 +188,7 @@ SEMAPHORE_CASE(
       return !claims.owner && claims.largest_value > 1 && claims.deadlines;
     }) {
   constexpr std::size_t kWaiters = 3;
-  const std::uint64_t releases = context.amount(800, 10'000, 200'000);
+  const std::uint64_t releases = context.amount(400, 10'000, 200'000);
   const auto host = make_semaphore(context, 0);
   if (!host) return;
   struct Sums {
