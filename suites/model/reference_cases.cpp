@@ -11,7 +11,10 @@ using schedule::Memory;
 using schedule::Search;
 
 // How many executions: a smoke test's share, what a night can see, and a soak.
-std::uint64_t share(CaseContext& context) { return context.amount(500, 100'000, 20'000'000); }
+std::uint64_t share(CaseContext& context) { return context.amount(500, 30'000, 20'000'000); }
+
+/// A share of a busy machine's CPU is enough for it.
+constexpr std::chrono::seconds kDeadline{180};
 
 /// The second may die while it mends what the first left.
 schedule::Scenario with_two_deaths(schedule::Scenario scenario) {
@@ -20,13 +23,15 @@ schedule::Scenario with_two_deaths(schedule::Scenario scenario) {
 }
 
 GAUNTLET_CASE(SemaphoresRaces, ReferenceTwoProcessesOneUnit_AllInterleavingsAreExplained,
-              .clause = "reference/semaphore.h (linearizable; nobody waits for another's call)") {
+              .clause = "reference/semaphore.h (linearizable; nobody waits for another's call)",
+              .deadline = kDeadline) {
   hold(context, schedule::semaphore_of_one(2, false), Memory::sc, Search::exhaustive, 100'000,
        true);
 }
 
 GAUNTLET_CASE(SemaphoresRaces, ReferenceThreeProcessesOneUnit_NoWakeUpIsLost,
-              .clause = "reference/semaphore.h (linearizable; nobody waits for another's call)") {
+              .clause = "reference/semaphore.h (linearizable; nobody waits for another's call)",
+              .deadline = kDeadline) {
   for (const Memory memory : {Memory::sc, Memory::tso, Memory::c11}) {
     for (const Search search : {Search::pct, Search::pos}) {
       hold(context, schedule::semaphore_of_one(3, false), memory, search, share(context));
@@ -35,7 +40,7 @@ GAUNTLET_CASE(SemaphoresRaces, ReferenceThreeProcessesOneUnit_NoWakeUpIsLost,
 }
 
 GAUNTLET_CASE(SemaphoresCrashes, ReferenceAnyProcessDiesAnywhere_ItsUnitComesBackOnce,
-              .clause = "reference/semaphore.h (units_returned_on_death)") {
+              .clause = "reference/semaphore.h (units_returned_on_death)", .deadline = kDeadline) {
   for (const Search search : {Search::exhaustive, Search::pct, Search::walk}) {
     hold(context, schedule::semaphore_of_one(2, true), Memory::sc, search, share(context));
   }
@@ -43,7 +48,7 @@ GAUNTLET_CASE(SemaphoresCrashes, ReferenceAnyProcessDiesAnywhere_ItsUnitComesBac
 }
 
 GAUNTLET_CASE(SemaphoresCrashes, ReferenceTwoDieOneInTheRecovery_TheUnitComesBackOnce,
-              .clause = "reference/semaphore.h (units_returned_on_death)") {
+              .clause = "reference/semaphore.h (units_returned_on_death)", .deadline = kDeadline) {
   schedule::Scenario scenario = with_two_deaths(schedule::semaphore_of_one(3, true));
   for (const Memory memory : {Memory::sc, Memory::tso, Memory::c11}) {
     for (const Search search : {Search::pct, Search::walk}) {
@@ -56,13 +61,15 @@ GAUNTLET_CASE(SemaphoresCrashes, ReferenceTwoDieOneInTheRecovery_TheUnitComesBac
 }
 
 GAUNTLET_CASE(SharedMemoryRaces, ReferenceChannelOneToOne_AllInterleavingsAreAQueue,
-              .clause = "reference/channel.h (linearizable as a bounded FIFO queue)") {
+              .clause = "reference/channel.h (linearizable as a bounded FIFO queue)",
+              .deadline = kDeadline) {
   hold(context, schedule::channel_of(1, 1, 1, false), Memory::sc, Search::exhaustive, 1'000'000,
        true);
 }
 
 GAUNTLET_CASE(SharedMemoryRaces, ReferenceChannelFullAndContended_IsAQueueAndNoWakeUpIsLost,
-              .clause = "reference/channel.h (linearizable as a bounded FIFO queue)") {
+              .clause = "reference/channel.h (linearizable as a bounded FIFO queue)",
+              .deadline = kDeadline) {
   for (const Memory memory : {Memory::sc, Memory::tso, Memory::c11}) {
     for (const Search search : {Search::pct, Search::pos, Search::walk}) {
       hold(context, schedule::channel_of(1, 2, 2, false), memory, search, share(context));
@@ -71,7 +78,7 @@ GAUNTLET_CASE(SharedMemoryRaces, ReferenceChannelFullAndContended_IsAQueueAndNoW
 }
 
 GAUNTLET_CASE(SharedMemoryCrashes, ReferenceChannelAnyProcessDiesAnywhere_LosesAtMostItsOwnCall,
-              .clause = "reference/channel.h (death at any instruction)") {
+              .clause = "reference/channel.h (death at any instruction)", .deadline = kDeadline) {
   for (const Search search : {Search::exhaustive, Search::pct, Search::walk}) {
     hold(context, schedule::channel_of(1, 2, 1, true), Memory::sc, search, share(context));
   }
@@ -79,13 +86,13 @@ GAUNTLET_CASE(SharedMemoryCrashes, ReferenceChannelAnyProcessDiesAnywhere_LosesA
 }
 
 GAUNTLET_CASE(SharedMemoryCrashes, ReferenceChannelOneToOneAllDeaths_LosesAtMostTheDeadsCall,
-              .clause = "reference/channel.h (death at any instruction)") {
+              .clause = "reference/channel.h (death at any instruction)", .deadline = kDeadline) {
   hold(context, schedule::channel_of(1, 1, 1, true), Memory::sc, Search::exhaustive, 1'000'000,
        true);
 }
 
 GAUNTLET_CASE(SharedMemoryCrashes, ReferenceChannelTwoDieOneInTheRecovery_LosesAtMostTheirCalls,
-              .clause = "reference/channel.h (death at any instruction)") {
+              .clause = "reference/channel.h (death at any instruction)", .deadline = kDeadline) {
   const schedule::Scenario scenario = with_two_deaths(schedule::channel_of(1, 2, 2, true));
   for (const Memory memory : {Memory::sc, Memory::tso, Memory::c11}) {
     for (const Search search : {Search::pct, Search::walk}) {
@@ -95,13 +102,15 @@ GAUNTLET_CASE(SharedMemoryCrashes, ReferenceChannelTwoDieOneInTheRecovery_LosesA
 }
 
 GAUNTLET_CASE(MessagePassingRaces, ReferenceRendezvousOneToOne_AllInterleavingsAreAHandOver,
-              .clause = "reference/rendezvous.h (a message passes at one instant of both calls)") {
+              .clause = "reference/rendezvous.h (a message passes at one instant of both calls)",
+              .deadline = kDeadline) {
   hold(context, schedule::rendezvous_of(1, 1, false), Memory::sc, Search::exhaustive, 1'000'000,
        true);
 }
 
 GAUNTLET_CASE(MessagePassingRaces, ReferenceRendezvousContended_EachMessageGoesToOneReceiver,
-              .clause = "reference/rendezvous.h (a message passes at one instant of both calls)") {
+              .clause = "reference/rendezvous.h (a message passes at one instant of both calls)",
+              .deadline = kDeadline) {
   for (const Memory memory : {Memory::sc, Memory::tso, Memory::c11}) {
     for (const Search search : {Search::pct, Search::pos, Search::walk}) {
       hold(context, schedule::rendezvous_of(2, 1, false), memory, search, share(context));
@@ -111,7 +120,8 @@ GAUNTLET_CASE(MessagePassingRaces, ReferenceRendezvousContended_EachMessageGoesT
 }
 
 GAUNTLET_CASE(MessagePassingCrashes, ReferenceRendezvousAnyProcessDiesAnywhere_NoHalfHandOver,
-              .clause = "reference/rendezvous.h (death at any instruction)") {
+              .clause = "reference/rendezvous.h (death at any instruction)",
+              .deadline = kDeadline) {
   hold(context, schedule::rendezvous_of(1, 1, true), Memory::sc, Search::exhaustive, 1'000'000,
        true);
   for (const Memory memory : {Memory::sc, Memory::tso, Memory::c11}) {
@@ -122,19 +132,22 @@ GAUNTLET_CASE(MessagePassingCrashes, ReferenceRendezvousAnyProcessDiesAnywhere_N
 }
 
 GAUNTLET_CASE(FuturesRaces, ReferencePromiseOneSetter_AllInterleavingsAreExplained,
-              .clause = "reference/promise.h (settled in one compare-and-swap)") {
+              .clause = "reference/promise.h (settled in one compare-and-swap)",
+              .deadline = kDeadline) {
   hold(context, schedule::promise_of(1, false), Memory::sc, Search::exhaustive, 1'000'000, true);
 }
 
 GAUNTLET_CASE(FuturesRaces, ReferencePromiseTwoSetters_OneWinsAndAllAreToldTheSame,
-              .clause = "reference/promise.h (settled in one compare-and-swap)") {
+              .clause = "reference/promise.h (settled in one compare-and-swap)",
+              .deadline = kDeadline) {
   for (const Memory memory : {Memory::sc, Memory::tso, Memory::c11}) {
     hold(context, schedule::promise_of(2, false), memory, Search::pct, share(context));
   }
 }
 
 GAUNTLET_CASE(FuturesCrashes, ReferencePromiseAnyProcessDiesAnywhere_WaitersAreTold,
-              .clause = "reference/promise.h (breaks when no setter is left)") {
+              .clause = "reference/promise.h (breaks when no setter is left)",
+              .deadline = kDeadline) {
   for (const Search search : {Search::exhaustive, Search::pct, Search::walk}) {
     // One setter: a promise may break while another setter is still on its way.
     hold(context, schedule::promise_of(1, true), Memory::sc, search, share(context));

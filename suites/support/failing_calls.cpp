@@ -53,10 +53,12 @@ FailureOutcome judge(const FailureTrial& trial, const FailureSeen& undisturbed,
 }
 
 /// Only wrong arguments bring such an error: no caller that is right has to think of it, and many
-/// abort (the C library does) or go on. The table tells which; whatever leaks is judged all the
+/// abort (the C library does) or go on. Or it says that a process is gone which is there: who
+/// believes the system is right. The table tells what they do; whatever leaks is judged all the
 /// same.
 bool is_only_told(const CallFailure& failure, FailureOutcome outcome) {
-  return error_class(failure.number, failure.error) == ErrorClass::misuse &&
+  const bool untrue = failure.error == ESRCH;
+  return (untrue || error_class(failure.number, failure.error) == ErrorClass::misuse) &&
          outcome != FailureOutcome::leaked;
 }
 

@@ -130,10 +130,14 @@ void report(CaseContext& context, const Shrunk& shrunk, std::uint64_t at, std::u
 
 }  // namespace
 
-HuntAmount hunt_amount(const CaseContext& context, HuntAmount smoke) {
-  const std::uint64_t batches = few_if_costly(context.channel().claims, smoke.batches);
-  return {.batches = context.amount(batches, batches * 16, batches * 128),
-          .programs = context.amount(smoke.programs, smoke.programs * 7, smoke.programs * 14)};
+HuntAmount hunt_amount(const CaseContext& context, HuntAmount smoke, HuntAmount full) {
+  // Channels that are costly to make share what there is.
+  const auto batches = [&](std::uint64_t many) {
+    return few_if_costly(context.channel().claims, many);
+  };
+  return {.batches = context.amount(batches(smoke.batches), batches(full.batches),
+                                    batches(8 * full.batches)),
+          .programs = context.amount(smoke.programs, full.programs, 2 * full.programs)};
 }
 
 void hunt(CaseContext& context, HuntAmount amount,

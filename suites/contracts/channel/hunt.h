@@ -15,8 +15,8 @@ struct HuntAmount {
   std::uint64_t programs = 25;
 };
 
-/// The amount for this profile, a multiple of the smoke one.
-HuntAmount hunt_amount(const CaseContext& context, HuntAmount smoke);
+/// The amount for this profile; soak's is sixteen times that of full.
+HuntAmount hunt_amount(const CaseContext& context, HuntAmount smoke, HuntAmount full);
 
 /// Draws a shape for each batch and runs its programs. The first round that cannot be explained
 /// fails the case: the program is shrunk (every candidate run kRunsACandidate times; the failing

@@ -22,31 +22,35 @@ Shape with_priorities(const ChannelClaims& claims, Shape shape) {
 CHANNEL_CASE(races, SendersAndReceiversOfSeveralPriorities_AreExplainedByAPriorityQueue,
              .applies = has_priorities) {
   const ChannelClaims& claims = context.channel().claims;
-  hunt(context, hunt_amount(context, {.batches = 3, .programs = 12}), [&](Random& random) {
-    return with_priorities(claims, {.senders = random.between(1, 2),
-                                    .receivers = random.between(1, 2),
-                                    .capacity = random.between(2, 5),
-                                    .most_calls = 5,
-                                    .message_size = 64,
-                                    .tries_in_ten = 2,
-                                    .briefs_in_ten = 1});
-  });
+  hunt(context,
+       hunt_amount(context, {.batches = 3, .programs = 12}, {.batches = 48, .programs = 80}),
+       [&](Random& random) {
+         return with_priorities(claims, {.senders = random.between(1, 2),
+                                         .receivers = random.between(1, 2),
+                                         .capacity = random.between(2, 5),
+                                         .most_calls = 5,
+                                         .message_size = 64,
+                                         .tries_in_ten = 2,
+                                         .briefs_in_ten = 1});
+       });
 }
 
 // Nobody receives while they send: the order in which all that comes out must be by priority.
 CHANNEL_CASE(races, SendersOfSeveralPrioritiesThenADrain_ComesOutByPriority,
              .applies = has_priorities) {
   const ChannelClaims& claims = context.channel().claims;
-  hunt(context, hunt_amount(context, {.batches = 3, .programs = 12}), [&](Random& random) {
-    return with_priorities(claims, {.senders = random.between(2, 3),
-                                    .receivers = 1,
-                                    .capacity = random.between(4, 10),
-                                    .most_calls = 8,
-                                    .message_size = 64,
-                                    .tries_in_ten = 0,
-                                    .briefs_in_ten = 0,
-                                    .drained_in_ten = 9});
-  });
+  hunt(context,
+       hunt_amount(context, {.batches = 3, .programs = 12}, {.batches = 48, .programs = 80}),
+       [&](Random& random) {
+         return with_priorities(claims, {.senders = random.between(2, 3),
+                                         .receivers = 1,
+                                         .capacity = random.between(4, 10),
+                                         .most_calls = 8,
+                                         .message_size = 64,
+                                         .tries_in_ten = 0,
+                                         .briefs_in_ten = 0,
+                                         .drained_in_ten = 9});
+       });
 }
 
 }  // namespace gauntlet::channel_suite

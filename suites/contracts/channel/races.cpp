@@ -28,27 +28,29 @@ Shape allowed(const ChannelClaims& claims, Shape shape) {
 // Any mixture: calls that insist, calls with brief deadlines and tries, by two to eight processes.
 CHANNEL_CASE(races, AnyProgramOfTwoToEightProcesses_IsExplainedByAQueue, .applies = keeps_order) {
   const ChannelClaims& claims = context.channel().claims;
-  hunt(context, hunt_amount(context, {.batches = 4, .programs = 12}), [&](Random& random) {
-    Shape shape;
-    // More processes than cores interleave only where one is preempted, so two are drawn most.
-    const std::uint64_t processes = random.chance(0.5) ? 2 : random.between(3, 8);
-    shape.senders = random.between(1, processes - 1);
-    shape.receivers = processes - shape.senders;
-    if (random.chance(0.3)) {
-      shape.mixed = processes;
-      shape.senders = shape.receivers = 0;
-    }
-    shape.capacity = random.between(1, 4);
-    shape.most_calls = processes > 4 ? 3 : 6;
-    shape.message_size = random.chance(0.5) ? 64 : 512;
-    Shape fitting = allowed(claims, shape);
-    if (fitting.mixed == 0) {
-      fitting.senders =
-          senders_for(claims, fitting.message_size, std::max<std::size_t>(fitting.senders, 1));
-      fitting.receivers = std::max<std::size_t>(fitting.receivers, 1);
-    }
-    return fitting;
-  });
+  hunt(context,
+       hunt_amount(context, {.batches = 4, .programs = 12}, {.batches = 64, .programs = 80}),
+       [&](Random& random) {
+         Shape shape;
+         // More processes than cores interleave only where one is preempted, so two are drawn most.
+         const std::uint64_t processes = random.chance(0.5) ? 2 : random.between(3, 8);
+         shape.senders = random.between(1, processes - 1);
+         shape.receivers = processes - shape.senders;
+         if (random.chance(0.3)) {
+           shape.mixed = processes;
+           shape.senders = shape.receivers = 0;
+         }
+         shape.capacity = random.between(1, 4);
+         shape.most_calls = processes > 4 ? 3 : 6;
+         shape.message_size = random.chance(0.5) ? 64 : 512;
+         Shape fitting = allowed(claims, shape);
+         if (fitting.mixed == 0) {
+           fitting.senders =
+               senders_for(claims, fitting.message_size, std::max<std::size_t>(fitting.senders, 1));
+           fitting.receivers = std::max<std::size_t>(fitting.receivers, 1);
+         }
+         return fitting;
+       });
 }
 
 // One slot: every send waits for a receive, so that every wake-up counts, and two senders that
@@ -56,15 +58,17 @@ CHANNEL_CASE(races, AnyProgramOfTwoToEightProcesses_IsExplainedByAQueue, .applie
 CHANNEL_CASE(races, SmallestCapacityContended_NobodyIsForgottenAndNothingOverwritten,
              .applies = keeps_order) {
   const ChannelClaims& claims = context.channel().claims;
-  hunt(context, hunt_amount(context, {.batches = 3, .programs = 12}), [&](Random& random) {
-    return allowed(claims, {.senders = random.between(1, 3),
-                            .receivers = random.between(1, 3),
-                            .capacity = 1,
-                            .most_calls = 8,
-                            .message_size = 64,
-                            .tries_in_ten = 0,
-                            .briefs_in_ten = 0});
-  });
+  hunt(context,
+       hunt_amount(context, {.batches = 3, .programs = 12}, {.batches = 48, .programs = 80}),
+       [&](Random& random) {
+         return allowed(claims, {.senders = random.between(1, 3),
+                                 .receivers = random.between(1, 3),
+                                 .capacity = 1,
+                                 .most_calls = 8,
+                                 .message_size = 64,
+                                 .tries_in_ten = 0,
+                                 .briefs_in_ten = 0});
+       });
 }
 
 // Where senders share a position that is not claimed in one step, messages vanish or change places.
@@ -75,16 +79,18 @@ CHANNEL_CASE(
     }) {
   const ChannelClaims& claims = context.channel().claims;
   // Long runs of sends that need not wait for room: what two senders do at once is most of it.
-  hunt(context, hunt_amount(context, {.batches = 5, .programs = 12}), [&](Random& random) {
-    return allowed(claims, {.senders = random.chance(0.7) ? 2 : random.between(3, 7),
-                            .receivers = 1,
-                            .capacity = random.between(2, 10),
-                            .most_calls = random.between(6, 16),
-                            .message_size = random.chance(0.5) ? 1024U : 256U,
-                            .tries_in_ten = 2,
-                            .briefs_in_ten = 0,
-                            .drained_in_ten = 6});
-  });
+  hunt(context,
+       hunt_amount(context, {.batches = 5, .programs = 12}, {.batches = 80, .programs = 80}),
+       [&](Random& random) {
+         return allowed(claims, {.senders = random.chance(0.7) ? 2 : random.between(3, 7),
+                                 .receivers = 1,
+                                 .capacity = random.between(2, 10),
+                                 .most_calls = random.between(6, 16),
+                                 .message_size = random.chance(0.5) ? 1024U : 256U,
+                                 .tries_in_ten = 2,
+                                 .briefs_in_ten = 0,
+                                 .drained_in_ten = 6});
+       });
 }
 
 CHANNEL_CASE(
@@ -93,45 +99,51 @@ CHANNEL_CASE(
       return keeps_order(claims) && many_receivers(claims);
     }) {
   const ChannelClaims& claims = context.channel().claims;
-  hunt(context, hunt_amount(context, {.batches = 4, .programs = 12}), [&](Random& random) {
-    return allowed(claims, {.senders = 1,
-                            .receivers = random.chance(0.6) ? 2 : random.between(3, 7),
-                            .capacity = random.between(1, 8),
-                            .most_calls = 8,
-                            .message_size = 256,
-                            .tries_in_ten = 3,
-                            .briefs_in_ten = 0});
-  });
+  hunt(context,
+       hunt_amount(context, {.batches = 8, .programs = 20}, {.batches = 64, .programs = 80}),
+       [&](Random& random) {
+         return allowed(claims, {.senders = 1,
+                                 .receivers = random.chance(0.6) ? 2 : random.between(3, 7),
+                                 .capacity = random.between(1, 8),
+                                 .most_calls = 8,
+                                 .message_size = 256,
+                                 .tries_in_ten = 3,
+                                 .briefs_in_ten = 0});
+       });
 }
 
 // A deadline that passes while the message arrives: the call must either bring it or leave it.
 CHANNEL_CASE(races, DeadlinesThatPassDuringTheTransfer_EatNothing, .applies = keeps_order) {
   const ChannelClaims& claims = context.channel().claims;
-  hunt(context, hunt_amount(context, {.batches = 4, .programs = 15}), [&](Random& random) {
-    return allowed(claims, {.senders = random.between(1, 2),
-                            .receivers = random.between(1, 2),
-                            .capacity = random.between(1, 3),
-                            .most_calls = 5,
-                            .message_size = 64,
-                            .tries_in_ten = 0,
-                            .briefs_in_ten = 10,
-                            .brief_ns = 150'000});
-  });
+  hunt(context,
+       hunt_amount(context, {.batches = 4, .programs = 15}, {.batches = 64, .programs = 100}),
+       [&](Random& random) {
+         return allowed(claims, {.senders = random.between(1, 2),
+                                 .receivers = random.between(1, 2),
+                                 .capacity = random.between(1, 3),
+                                 .most_calls = 5,
+                                 .message_size = 64,
+                                 .tries_in_ten = 0,
+                                 .briefs_in_ten = 10,
+                                 .brief_ns = 150'000});
+       });
 }
 
 // The larger the message, the longer the copy during which a slot may be given away.
 CHANNEL_CASE(races, LargeMessagesThroughFewSlots_AreNeverTorn, .applies = keeps_order) {
   const ChannelClaims& claims = context.channel().claims;
-  hunt(context, hunt_amount(context, {.batches = 4, .programs = 12}), [&](Random& random) {
-    const std::size_t size = claims.atomic_bytes > 0 ? claims.atomic_bytes : 4096;
-    return allowed(claims, {.senders = random.between(1, 2),
-                            .receivers = random.between(1, 2),
-                            .capacity = random.between(1, 2),
-                            .most_calls = 8,
-                            .message_size = size,
-                            .tries_in_ten = 1,
-                            .briefs_in_ten = 0});
-  });
+  hunt(context,
+       hunt_amount(context, {.batches = 4, .programs = 12}, {.batches = 64, .programs = 80}),
+       [&](Random& random) {
+         const std::size_t size = claims.atomic_bytes > 0 ? claims.atomic_bytes : 4096;
+         return allowed(claims, {.senders = random.between(1, 2),
+                                 .receivers = random.between(1, 2),
+                                 .capacity = random.between(1, 2),
+                                 .most_calls = 8,
+                                 .message_size = size,
+                                 .tries_in_ten = 1,
+                                 .briefs_in_ten = 0});
+       });
 }
 
 // The end may be seen only when everything has come out, however late the last message came.
