@@ -58,7 +58,7 @@ def interval(values: list[float], band: float) -> Interval:
     if len(values) < ENOUGH_VALUES:
         margin = sqrt(band)
         slack = COUNT_SLACK if all(value.is_integer() for value in values) else 0.0
-        low = (low / margin if low >= 0 else low * margin) - slack
+        low = max(low / margin - slack, 0.0) if low >= 0 else low * margin - slack
         high = (high * margin if high >= 0 else high / margin) + slack
     return Interval(value=median(values), count=len(values), low=low, high=high)
 
