@@ -20,7 +20,7 @@ from gauntlet_harness import repro as repro_module
 from gauntlet_harness import selftest as selftest_module
 from gauntlet_harness.build import BuildFailedError, ensure_built
 from gauntlet_harness.cases import KINDS, Case, Profile
-from gauntlet_harness.compare import compare_command
+from gauntlet_harness.compare_command import compare_command
 from gauntlet_harness.durations import parse_budget
 from gauntlet_harness.errors import STATUS_MACHINE, STATUS_OK, GauntletError, UsageError
 from gauntlet_harness.near import did_you_mean

@@ -1,4 +1,4 @@
-"""``harness/gauntlet compare``: two runs by name, held against each other in every form asked for."""
+"""Two runs by their names, held against each other and written in every form that is asked for."""
 
 from __future__ import annotations
 
@@ -7,72 +7,27 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import click
-
 from gauntlet_harness.errors import UsageError
 from gauntlet_harness.run_folder import find_run
-from gauntlet_reports import comparison
+from gauntlet_reports.comparison import Comparison, compare
 from gauntlet_reports.comparison_html import render_comparison_html
 from gauntlet_reports.comparison_input import ComparisonInputError, load_for_comparison
 from gauntlet_reports.comparison_json import render_comparison_json
 from gauntlet_reports.comparison_markdown import render_comparison_markdown
 from gauntlet_reports.comparison_terminal import comparison_lines
+from gauntlet_reports.measurements import DEFAULT_BAND
 from gauntlet_reports.run_data import RunData
 from gauntlet_reports.write import write_whole
 
 _STDOUT = Path("-")
-_FILE = click.Path(dir_okay=False, allow_dash=True, path_type=Path)
-_RENDERERS: dict[str, Callable[[comparison.Comparison], str]] = {
+_RENDERERS: dict[str, Callable[[Comparison], str]] = {
     "json": render_comparison_json,
     "markdown": render_comparison_markdown,
     "html": render_comparison_html,
 }
 
 
-def compare_command(root: Callable[[], Path]) -> click.Command:
-    """Return the command; ``root`` tells the checkout whose runs/ the names are looked up in."""
-
-    @click.command()
-    @click.argument("before")
-    @click.argument("after")
-    @click.option("--json", "as_json", type=_FILE, metavar="FILE", help="Everything, for programs.")
-    @click.option("--markdown", type=_FILE, metavar="FILE", help="A short digest.")
-    @click.option("--html", type=_FILE, metavar="FILE", help="One offline page.")
-    @click.option(
-        "--band",
-        type=float,
-        metavar="FACTOR",
-        help="By how much a value measured once may differ; default 2.",
-    )
-    def compare(
-        before: str,
-        after: str,
-        as_json: Path | None,
-        markdown: Path | None,
-        html: Path | None,
-        band: float | None,
-    ) -> int:
-        """Show what differs between two runs, and whether something regressed.
-
-        BEFORE and AFTER are a run's folder, a name under runs/, `latest`, or a
-        results.json. FILE may be - for stdout, which then holds nothing else.
-
-        \b
-        Exit status: 0 nothing regressed, 1 something did, 2 a run cannot be read.
-
-        \b
-        Examples:
-          harness/gauntlet compare 20261125T094518Z-01df latest
-          harness/gauntlet compare runs/a runs/b --html difference.html
-        """
-        return run_compare(
-            root(), (before, after), {"json": as_json, "markdown": markdown, "html": html}, band
-        )
-
-    return compare
-
-
-def run_compare(
+def write_comparison(
     root: Path, names: tuple[str, str], outputs: dict[str, Path | None], band: float | None
 ) -> int:
     """Compare, write each output that has a file, and return the exit status."""
@@ -82,7 +37,7 @@ def run_compare(
     if len(dashes) > 1:
         raise UsageError(f"--{dashes[0]} and --{dashes[1]} cannot both go to stdout")
     before, after = (_load(root, name) for name in names)
-    found = comparison.compare(before, after, comparison.DEFAULT_BAND if band is None else band)
+    found = compare(before, after, DEFAULT_BAND if band is None else band)
     for form, path in outputs.items():
         if path is not None:
             _deliver(path, _RENDERERS[form](found))

@@ -113,7 +113,11 @@ class Comparison(msgspec.Struct, frozen=True):
         """One sentence on what it comes to."""
         if self.regressed:
             return f"{count(len(self.regressed), 'case')} regressed."
-        return "Equal: every case is as it was." if self.equal else "Nothing regressed."
+        if not self.equal:
+            return "Nothing regressed."
+        if self.counts["known"]:
+            return "Equal but for deviations that are known."
+        return "Equal: every case is as it was."
 
     @property
     def differing(self) -> list[Fact]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from gauntlet_reports.changes import KINDS, Change
 from gauntlet_reports.comparison import Comparison
 from gauntlet_reports.comparison_words import (
@@ -80,21 +82,15 @@ def _shifts(comparison: Comparison) -> list[str]:
     if not comparison.shifts:
         return []
     rows = [
-        (
-            one.case,
-            one.name,
-            interval_words(one.before),
-            interval_words(one.after),
-            ratio_words(one),
-        )
-        for one in comparison.shifts[:_SHOWN_VALUES]
+        (s.case, s.name, interval_words(s.before), interval_words(s.after), ratio_words(s))
+        for s in comparison.shifts[:_SHOWN_VALUES]
     ]
     table = _table(("case", "value", "before", "after", "ratio"), rows)
     more = _more(len(comparison.shifts), _SHOWN_VALUES)
     return ["## Shifted values", band_words(comparison), table, *more]
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     lines = ["| " + " | ".join(head) + " |", "| --- " * len(head) + "|"]
     lines += ["| " + " | ".join(escaped(clipped(cell, 300)) for cell in row) + " |" for row in rows]
     return "\n".join(lines)

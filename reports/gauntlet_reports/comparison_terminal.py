@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from gauntlet_reports.changes import KINDS, Change
-from gauntlet_reports.comparison import Comparison
+from gauntlet_reports.comparison import Comparison, Fact
 from gauntlet_reports.comparison_words import (
+    NOTHING,
     by_kind,
     interval_words,
     ratio_words,
@@ -50,24 +51,20 @@ def comparison_lines(comparison: Comparison, color: bool) -> list[str]:
 
 def _fact_lines(comparison: Comparison) -> list[str]:
     differing = comparison.differing
-    lines = [
-        one_line(
-            clipped(f"{fact.name}: {fact.before or '–'} before, {fact.after or '–'} after", 200)
-        )
-        for fact in differing[:_SHOWN_FACTS]
-    ]
+    lines = [_fact_line(fact) for fact in differing[:_SHOWN_FACTS]]
     if len(differing) > _SHOWN_FACTS:
-        lines.append(
-            f"and {count(len(differing) - _SHOWN_FACTS, 'more difference')} of the systems"
-        )
+        lines.append(f"and {len(differing) - _SHOWN_FACTS:,} more that differ")
     return [f"  {line}" for line in lines]
+
+
+def _fact_line(fact: Fact) -> str:
+    words = f"{fact.name}: {fact.before or NOTHING} before, {fact.after or NOTHING} after"
+    return one_line(clipped(words, 200))
 
 
 def _change_lines(change: Change) -> list[str]:
     lines = [f"  {one_line(change.case)}"]
-    lines.append(
-        f"    {one_line(change.before.words)} before, {one_line(change.after.words)} after"
-    )
+    lines.append(f"    {change.before.words} before, {change.after.words} after")
     if change.why:
         lines.append(f"    {one_line(clipped(change.why, 300))}")
     if change.regressed and change.after.repro:
@@ -87,7 +84,7 @@ def _value_lines(comparison: Comparison) -> list[str]:
         ]
         lines += _more(len(comparison.behaviours))
     if comparison.records:
-        lines.append(f"{count(len(comparison.records), 'search')} met something else than before")
+        lines.append(f"{count(len(comparison.records), 'search', 'searches')} met something else")
     if comparison.shifts:
         lines.append(f"{count(len(comparison.shifts), 'shifted value')}, largest first:")
         lines += [
