@@ -87,7 +87,8 @@ def _answers(texts: Iterable[str]) -> Mapping[str, set[str]]:
     """What was tried and what came of it, or without such a table the kinds of ending.
 
     A kind of ending is a line that begins with how often it was seen; the places in the code that
-    stand below it, and the line of sums above, are other ones for each seed.
+    stand below it, and the line of sums above, are other ones for each seed. A text that has
+    neither is compared by all its lines.
     """
     lines = [" ".join(line.split()) for text in texts for line in text.splitlines()]
     tried: dict[str, set[str]] = defaultdict(set)
@@ -96,9 +97,8 @@ def _answers(texts: Iterable[str]) -> Mapping[str, set[str]]:
         if arrow:
             tried[asked].add(answer)
     if not tried:
-        for line in lines:
-            if _NUMBER.match(line):
-                tried[_NUMBER.sub("n", line)] = set()
+        endings = [line for line in lines if _NUMBER.match(line)]
+        tried.update((_NUMBER.sub("n", line), set()) for line in endings or lines)
     return tried
 
 
