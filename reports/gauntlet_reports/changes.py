@@ -111,10 +111,15 @@ class Side(msgspec.Struct, frozen=True):
         return ", ".join(counted(outcome, number) for outcome, number in self.counts.items())
 
 
-def side_of(listed: Sequence[Entry], repro: str) -> Side:
-    """All repetitions of one case, the worst of them first; none make an unknown case."""
+def side_of(listed: Sequence[Entry], repro: str, finished: bool) -> Side:
+    """All repetitions of one case, the worst of them first; none make an unknown case.
+
+    A run that was stopped may rightly not have reached a case, a finished one has lost it.
+    """
     counts = Counter(entry.outcome for entry in listed)
     ordered = {outcome: counts[outcome] for outcome in SEVERITY if counts[outcome]}
+    if finished and counts.keys() == {"not_reached"}:
+        return Side("trouble", ordered, "the run finished without a verdict on this case")
     bad = listed and listed[0].outcome != "pass"
     return Side(_state(counts), ordered, message_of(listed[0]) if bad else "", repro if bad else "")
 

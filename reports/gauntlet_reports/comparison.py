@@ -157,7 +157,7 @@ def _by_case(run: RunData) -> dict[str, list[Entry]]:
 
 def _side(listed: dict[str, list[Entry]], case: str, run: RunData) -> Side:
     found = listed.get(case, [])
-    return side_of(found, repro_of(found[0], run) if found else "")
+    return side_of(found, repro_of(found[0], run) if found else "", run.state == "finished")
 
 
 def _change(case: str, before: Side, after: Side, gone: str) -> Change:

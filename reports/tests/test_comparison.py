@@ -187,6 +187,12 @@ def test_a_case_that_was_not_reached_is_not_asked(tmp_path: Path) -> None:
     assert "the second run: interrupted" in comparison.notes
 
 
+def test_a_case_that_a_finished_run_has_lost_has_no_verdict(tmp_path: Path) -> None:
+    comparison = held(tmp_path, lines("pass"), without(CASE["name"]))
+    assert (only(comparison).kind, comparison.status) == ("no_verdict", 1)
+    assert only(comparison).why == "the run finished without a verdict on this case"
+
+
 def test_a_case_in_which_the_machine_died_has_no_verdict(tmp_path: Path) -> None:
     start = {
         "schema": 1,
