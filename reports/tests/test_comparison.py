@@ -168,6 +168,14 @@ def test_a_case_that_is_gone_regressed_unless_there_is_a_reason(tmp_path: Path) 
         second=gone | suites,
     )
     assert same.status == 1
+    unnamed = held(
+        tmp_path / "e",
+        lines("pass"),
+        without(CASE["name"]),
+        first={"suites": ["/b/one"], "selection": "sockets"},
+        second=chosen,
+    )
+    assert (only(unnamed).why, unnamed.status) == ("", 1)
 
 
 def test_a_case_that_is_new_appears_and_fails_as_a_new_failure(tmp_path: Path) -> None:

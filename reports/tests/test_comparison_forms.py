@@ -166,6 +166,16 @@ def test_the_page_can_be_read_by_headings_tables_and_keyboard(differing: Compari
     assert [a["id"] for a in opened] == ["kind-regression"]
 
 
+def test_the_head_of_the_page_shows_whether_something_regressed(
+    differing: Comparison, equal: Comparison
+) -> None:
+    looks = ((differing, "bad", "\N{BALLOT X}"), (equal, "good", "\N{CHECK MARK}"))
+    for comparison, tone, glyph in looks:
+        page = Page(render_comparison_html(comparison))
+        assert page.all("header")[0]["class"] == f"top {tone}"
+        assert f"{glyph} {comparison.verdict}" in page.text
+
+
 def test_nasty_texts_are_seen_and_do_nothing(differing: Comparison) -> None:
     page = Page(render_comparison_html(differing))
     assert "<img src=x onerror=alert(1)>" in page.text
