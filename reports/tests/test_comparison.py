@@ -176,6 +176,14 @@ def test_a_case_that_is_gone_regressed_unless_there_is_a_reason(tmp_path: Path) 
         second=chosen,
     )
     assert (only(unnamed).why, unnamed.status) == ("", 1)
+    untold = held(
+        tmp_path / "f",
+        lines("pass"),
+        without(CASE["name"]),
+        first={"suites": ["/b/one"]},
+        second=gone,
+    )
+    assert untold.status == 1
 
 
 def test_a_case_that_is_new_appears_and_fails_as_a_new_failure(tmp_path: Path) -> None:
