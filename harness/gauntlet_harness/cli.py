@@ -20,6 +20,7 @@ from gauntlet_harness import repro as repro_module
 from gauntlet_harness import selftest as selftest_module
 from gauntlet_harness.build import BuildFailedError, ensure_built
 from gauntlet_harness.cases import KINDS, Case, Profile
+from gauntlet_harness.compare_command import compare_command
 from gauntlet_harness.durations import parse_budget
 from gauntlet_harness.errors import STATUS_MACHINE, STATUS_OK, GauntletError, UsageError
 from gauntlet_harness.near import did_you_mean
@@ -358,7 +359,7 @@ def _not_built_yet(name: str, purpose: str) -> None:
     app.command(name=name, help=help_text, context_settings=_ANYTHING)(refuse)
 
 
-_not_built_yet("compare", "Show what differs between two runs.")
+app.add_command(compare_command(lambda: ROOT))
 _not_built_yet("nightly", "Run targets, budgets and expectations from a file.")
 _not_built_yet("bench", "Measure the reference beside its peers.")
 

@@ -199,7 +199,6 @@ def test_wrong_usage_of_validate_is_one_line_and_status_2(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["compare", "a", "b", "--format", "x"], "compare is not built yet"),
         (["nightly", "x.toml"], "nightly is not built yet"),
         (["bench", "--json"], "bench is not built yet"),
         (["validat"], "there is no command 'validat'; did you mean validate?"),

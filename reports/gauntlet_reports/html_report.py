@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from gauntlet_reports.groups import (
@@ -38,10 +34,10 @@ from gauntlet_reports.outcomes import (
     totals,
 )
 from gauntlet_reports.page_data import page_json, shown_whole
+from gauntlet_reports.page_parts import icon, page_environment, page_file, source_hash
 from gauntlet_reports.run_data import RunData
 from gauntlet_reports.text import clipped, count, duration, moment, one_line, visible
 
-_PAGE = Path(__file__).parent / "page"
 _SCRIPTS = ("model.js", "drawer.js", "list.js")
 # Failures beyond these are shortened in the part that needs no script; the list has them all.
 _FULL_FAILURES = 40
@@ -62,23 +58,9 @@ _SUMMARY_UNITS = {"memory": "{} MiB"}
 def render_html(run: RunData) -> str:
     """The page as text; everything that came from a test is escaped and made visible."""
     listed = entries(run)
-    style = (_PAGE / "page.css").read_text(encoding="utf-8")
-    script = "\n".join((_PAGE / name).read_text(encoding="utf-8") for name in _SCRIPTS)
-    environment = Environment(
-        loader=FileSystemLoader(_PAGE),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=_harmless,
-        trim_blocks=True,
-        keep_trailing_newline=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "shown": lambda text, limit=2000: visible(clipped(str(text), limit)),
-        "line": lambda text, limit=400: one_line(clipped(str(text), limit)),
-        "duration": duration,
-        "breakable": _breakable,
-    }
+    style = page_file("page.css")
+    script = "\n".join(page_file(name) for name in _SCRIPTS)
+    environment = page_environment()
     environment.globals |= {
         "address": _address,
         "count": count,
@@ -92,10 +74,10 @@ def render_html(run: RunData) -> str:
         run=run,
         style=Markup(style),
         script=Markup(script),
-        style_hash=_source_hash(style),
-        script_hash=_source_hash(script),
+        style_hash=source_hash(style),
+        script_hash=source_hash(script),
         data=Markup(page_json(run, listed)),
-        icon=_icon(_ICON_COLOURS.get(status, "#e69f00"), status == STATUS_OK),
+        icon=icon(_ICON_COLOURS.get(status, "#e69f00"), status == STATUS_OK),
         status_class={STATUS_OK: "good", STATUS_FAILED: "bad"}.get(status, "trouble"),
         status_glyph={STATUS_OK: LOOKS["pass"].glyph, STATUS_FAILED: LOOKS["fail"].glyph}.get(
             status, LOOKS["error"].glyph
@@ -121,39 +103,10 @@ def render_html(run: RunData) -> str:
     )
 
 
-def _harmless(value: object) -> object:
-    """The last step before any value reaches the page: none can hide or reorder its neighbours."""
-    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
-def _source_hash(source: str) -> str:
-    """What the page's content security policy allows to run or to style: this text alone."""
-    digest = hashlib.sha256(source.encode()).digest()
-    return "sha256-" + base64.b64encode(digest).decode()
-
-
 def _address(**filters: object) -> str:
     """The fragment that filters the list, for instance ``#method=pipes&kind=races``."""
     kept = {k: shown_whole(str(v)) for k, v in filters.items() if v not in (None, "")}
     return "#" + urlencode(kept, quote_via=quote)
-
-
-def _breakable(name: str) -> Markup:
-    """A long case name that may break where its parts end."""
-    shown = Markup.escape(one_line(clipped(name, 400)))
-    for mark in (".", "_", "/"):
-        shown = shown.replace(mark, Markup(mark + "<wbr>"))
-    return Markup(shown)
-
-
-def _icon(colour: str, good: bool) -> str:
-    mark = "M4 8.5l3 3 5-7" if good else "M5 5l6 6M11 5l-6 6"
-    svg = (
-        "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'>"
-        f"<rect width='16' height='16' rx='4' fill='{colour}'/>"
-        f"<path d='{mark}' fill='none' stroke='white' stroke-width='2'/></svg>"
-    )
-    return "data:image/svg+xml," + quote(svg)
 
 
 def _totals(run: RunData) -> list[tuple[Outcome, int]]:

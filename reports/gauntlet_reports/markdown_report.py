@@ -29,7 +29,7 @@ def render_markdown(run: RunData) -> str:
     """The digest as text, ending in a line end."""
     listed = entries(run)
     blocks = [f"# Gauntlet: {headline(run)}", f"{status_words(run)} {_facts(run)}".strip()]
-    blocks += [f"> {_escaped(note)}" for note in run.notes]
+    blocks += [f"> {escaped(note)}" for note in run.notes]
     trouble = [entry for entry in listed if entry.outcome in MACHINE]
     red = failures(listed)
     blocks += _failing("Trouble of the harness or the machine", trouble, run)
@@ -49,14 +49,15 @@ def _facts(run: RunData) -> str:
         facts.append(f"took {duration(run.elapsed_s * 1000)}")
     if run.state != "finished":
         facts.append(f"the run: {state_words(run)}")
-    return _escaped("(" + ", ".join(facts) + ")") if facts else ""
+    return escaped("(" + ", ".join(facts) + ")") if facts else ""
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
+    """The text on one line, none of it Markdown."""
     return _SPECIAL.sub(r"\\\1", one_line(text))
 
 
-def _code(text: str) -> str:
+def code(text: str) -> str:
     """Inline code that no run of backticks in the text can leave."""
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     fence = "`" * (longest + 1)
@@ -64,10 +65,11 @@ def _code(text: str) -> str:
     return f"{fence}{pad}{one_line(text)}{pad}{fence}"
 
 
-def _fenced(text: str) -> str:
+def fenced(text: str, language: str = "") -> str:
+    """A block of code that no run of backticks in the text can end."""
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
-    return f"{fence}\n{visible(text)}\n{fence}"
+    return f"{fence}{language}\n{visible(text)}\n{fence}"
 
 
 def _failing(title: str, listed: list[Entry], run: RunData) -> list[str]:
@@ -76,20 +78,20 @@ def _failing(title: str, listed: list[Entry], run: RunData) -> list[str]:
     blocks = [f"## {title}"]
     for entry in listed[:_SHOWN_FAILURES]:
         look = LOOKS[entry.outcome]
-        blocks.append(f"### {look.glyph} {look.word}: {_escaped(entry.case.name)}")
-        lines = [f"- {_escaped(clipped(message_of(entry), 600))}"]
+        blocks.append(f"### {look.glyph} {look.word}: {escaped(entry.case.name)}")
+        lines = [f"- {escaped(clipped(message_of(entry), 600))}"]
         if entry.case.clause:
-            lines.append(f"- promise: {_escaped(entry.case.clause)}")
+            lines.append(f"- promise: {escaped(entry.case.clause)}")
         if entry.result:
             lines += [
-                f"- {_code(f'{f.file}:{f.line}')} {_escaped(clipped(f.message, 600))}"
+                f"- {code(f'{f.file}:{f.line}')} {escaped(clipped(f.message, 600))}"
                 for f in entry.result.failures[:3]
             ]
         if repro := repro_of(entry, run):
-            lines.append(f"- repeat it: {_code(repro)}")
+            lines.append(f"- repeat it: {code(repro)}")
         blocks.append("\n".join(lines))
         if entry.result and entry.result.lanes:
-            blocks.append(_fenced(clipped(entry.result.lanes, _LANES_LIMIT)))
+            blocks.append(fenced(clipped(entry.result.lanes, _LANES_LIMIT)))
     if len(listed) > _SHOWN_FAILURES:
         blocks.append(f"… and {len(listed) - _SHOWN_FAILURES:,} more.")
     return blocks
@@ -109,7 +111,7 @@ def _table(crossed: Matrix) -> str:
                     sums[outcome] = sums.get(outcome, 0) + number
             cell = Cell(counts=sums)
             cells.append(f"{LOOKS[cell.outcome].glyph} {cell.words}" if cell.outcome else "")
-        lines.append(f"| {_escaped(group.method or 'unknown')} | " + " | ".join(cells) + " |")
+        lines.append(f"| {escaped(group.method or 'unknown')} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
@@ -117,8 +119,8 @@ def _reason_lines(listed: list[Entry]) -> list[str]:
     lines = []
     for reason in reasons(listed):
         text = f"- {LOOKS[reason.outcome].word}, {count(len(reason.cases), 'case')}: "
-        text += _escaped(clipped(reason.reason, 600))
+        text += escaped(clipped(reason.reason, 600))
         if reason.remedy:
-            text += f" Remedy: {_escaped(clipped(reason.remedy, 600))}"
+            text += f" Remedy: {escaped(clipped(reason.remedy, 600))}"
         lines.append(text)
     return lines

@@ -43,10 +43,10 @@ def write_reports(folder: Path) -> None:
         ("index.html", "html"),
     )
     for name, fmt in reports:
-        _write_whole(folder / name, render(run, fmt))
+        write_whole(folder / name, render(run, fmt))
 
 
-def _write_whole(path: Path, text: str) -> None:
+def write_whole(path: Path, text: str) -> None:
     """Replace a file in one step: a reader, or a crash, finds the old one or the new one."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:

@@ -1,0 +1,88 @@
+"""Numbers that two runs measured: each side is an interval, and a shift is two that do not meet."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from math import sqrt
+from statistics import median
+
+import msgspec
+
+from gauntlet_reports.run_data import Result
+
+# A value may differ by this factor, upwards or downwards, before it counts as shifted.
+DEFAULT_BAND = 2.0
+# From so many values on their own range is the interval: for two samples of five from the same
+# source, ranges that do not meet are a matter of 1 in 126.
+ENOUGH_VALUES = 5
+# A count is widened by this on both sides: whether one kill fell inside a call or none is chance.
+COUNT_SLACK = 1.5
+
+Key = tuple[str, str]
+"""A case and the name of what it measured."""
+
+
+class Interval(msgspec.Struct, frozen=True):
+    """What one run measured: the median, how many values, and where the value may really lie."""
+
+    value: float
+    count: int
+    low: float
+    high: float
+
+
+class Shift(msgspec.Struct, frozen=True):
+    """A measured value whose two intervals do not meet."""
+
+    case: str
+    name: str
+    before: Interval
+    after: Interval
+
+    @property
+    def ratio(self) -> float | None:
+        """After over before; None where that says nothing, because one of them is not above 0."""
+        if self.before.value <= 0 or self.after.value <= 0:
+            return None
+        return self.after.value / self.before.value
+
+
+def interval(values: list[float], band: float) -> Interval:
+    """The interval of at least one value.
+
+    Few values are widened by the square root of the band on both sides, so that two single values
+    are apart when their ratio leaves the band; whole numbers by the slack of a count as well.
+    """
+    low, high = min(values), max(values)
+    if len(values) < ENOUGH_VALUES:
+        margin = sqrt(band)
+        slack = COUNT_SLACK if all(value.is_integer() for value in values) else 0.0
+        low = max(low / margin - slack, 0.0) if low >= 0 else low * margin - slack
+        high = (high * margin if high >= 0 else high / margin) + slack
+    return Interval(value=median(values), count=len(values), low=low, high=high)
+
+
+def measured(results: Iterable[Result]) -> dict[Key, list[float]]:
+    """Every measured value of a run, over the repetitions of its case."""
+    found: dict[Key, list[float]] = defaultdict(list)
+    for result in results:
+        for name, value in result.measured.items():
+            found[result.case, name].append(float(value))
+    return found
+
+
+def shifts(before: Iterable[Result], after: Iterable[Result], band: float) -> list[Shift]:
+    """What both runs measured and what lies apart, the largest ratio first."""
+    earlier, later = measured(before), measured(after)
+    found = []
+    for key in earlier.keys() & later.keys():
+        first, second = interval(earlier[key], band), interval(later[key], band)
+        if first.high < second.low or second.high < first.low:
+            found.append(Shift(case=key[0], name=key[1], before=first, after=second))
+    return sorted(found, key=lambda shift: (-_distance(shift), shift.case, shift.name))
+
+
+def _distance(shift: Shift) -> float:
+    ratio = shift.ratio
+    return float("inf") if ratio is None else max(ratio, 1 / ratio)

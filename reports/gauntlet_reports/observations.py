@@ -1,0 +1,124 @@
+"""Texts that two runs observed: changed behaviours, and apart from them changed search records.
+
+A *behaviour* is what the system chose (a capacity, who is woken first): one line, compared as it
+is. A *record* is what a search of the suite met (a table of failing calls, executions of a
+schedule): several lines, or a line with its seed or its rate. Seed, load and chance decide what a
+record holds, so only what both runs tried is compared: ``openat #1 fails with EIO -> reported``
+where the same call had another answer before, or a kind of ending that the other run has not seen.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from gauntlet_reports.run_data import Result
+
+Key = tuple[str, str]
+"""A case and the name of what it observed."""
+
+_ARROW = " -> "
+_OF_A_SEARCH = re.compile(r"\n|\bseed \d|\d/s\b|\d executions\b")
+_NUMBER = re.compile(r"\d[\d,.]*")
+
+
+class Behaviour(msgspec.Struct, frozen=True):
+    """A choice of the system that is another one now; no texts where it was not observed."""
+
+    case: str
+    name: str
+    before: list[str]
+    after: list[str]
+
+
+class RecordChange(msgspec.Struct, frozen=True):
+    """What a search met otherwise than before, as lines of a unified diff."""
+
+    case: str
+    name: str
+    diff: list[str]
+
+
+def behaviours(before: Iterable[Result], after: Iterable[Result]) -> list[Behaviour]:
+    """The behaviours that changed.
+
+    Texts that vary among the repetitions of one run are changed only when the runs have none of
+    them in common.
+    """
+    earlier, later = _observed(before), _observed(after)
+    cases = {case for case, _ in earlier} & {case for case, _ in later}
+    found = []
+    for key in sorted(earlier.keys() | later.keys()):
+        first, second = earlier.get(key, set()), later.get(key, set())
+        if key[0] in cases and not first & second and not any(map(_is_record, first | second)):
+            found.append(Behaviour(key[0], key[1], sorted(first), sorted(second)))
+    return found
+
+
+def record_changes(before: Iterable[Result], after: Iterable[Result]) -> list[RecordChange]:
+    """The records of both runs that differ in what both of them tried."""
+    earlier, later = _observed(before), _observed(after)
+    found = []
+    for key in sorted(earlier.keys() & later.keys()):
+        if any(map(_is_record, earlier[key] | later[key])):
+            diff = _diff(_answers(earlier[key]), _answers(later[key]))
+            if diff:
+                found.append(RecordChange(key[0], key[1], diff))
+    return found
+
+
+def _observed(results: Iterable[Result]) -> dict[Key, set[str]]:
+    found: dict[Key, set[str]] = defaultdict(set)
+    for result in results:
+        for name, text in result.observed.items():
+            found[result.case, name].add(text.strip())
+    return found
+
+
+def _is_record(text: str) -> bool:
+    return _OF_A_SEARCH.search(text) is not None
+
+
+def _answers(texts: Iterable[str]) -> Mapping[str, set[str]]:
+    """What was tried and what came of it, or without such a table the kinds of ending.
+
+    A kind of ending is a line that begins with how often it was seen; the places in the code that
+    stand below it, and the line of sums above, are other ones for each seed. A text that has
+    neither is compared by all its lines.
+    """
+    lines = [" ".join(line.split()) for text in texts for line in text.splitlines()]
+    tried: dict[str, set[str]] = defaultdict(set)
+    for line in lines:
+        asked, arrow, answer = line.partition(_ARROW)
+        if arrow:
+            tried[asked].add(answer)
+    if not tried:
+        endings = [line for line in lines if _NUMBER.match(line)]
+        tried.update((_NUMBER.sub("n", line), set()) for line in endings or lines)
+    return tried
+
+
+def _diff(before: Mapping[str, set[str]], after: Mapping[str, set[str]]) -> list[str]:
+    """Lines of a unified diff without its head; [] where the two agree."""
+    asked = before.keys() | after.keys()
+    if any(before.values()) or any(after.values()):
+        # A table: what both tried. An answer that varies within a run is no other one while both
+        # have it.
+        both = before.keys() & after.keys()
+        asked = {one for one in both if not before[one] & after[one]}
+    return list(
+        difflib.unified_diff(_written(before, asked), _written(after, asked), lineterm="", n=1)
+    )[2:]
+
+
+def _written(answers: Mapping[str, set[str]], asked: Iterable[str]) -> list[str]:
+    lines = []
+    for one in sorted(asked):
+        if one in answers:
+            ending = _ARROW + " or ".join(sorted(answers[one])) if answers[one] else ""
+            lines.append(one + ending)
+    return lines
