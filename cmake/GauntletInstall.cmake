@@ -14,7 +14,8 @@ install(
   DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/gauntlet
   FILES_MATCHING
   PATTERN "*.h"
-  PATTERN bugs EXCLUDE)
+  PATTERN bugs EXCLUDE
+  PATTERN reference/bench EXCLUDE)
 configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/gauntlet-config.cmake.in
                               ${CMAKE_BINARY_DIR}/gauntlet-config.cmake
                               INSTALL_DESTINATION ${package_dir})
