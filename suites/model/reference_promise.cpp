@@ -60,6 +60,7 @@ Scenario promise_of(std::uint32_t setters, bool deaths) {
                                 .body = [deaths](Self& self) { wait(self, until(deaths)); },
                                 .may_die = deaths});
   scenario.faults.deaths = deaths ? 1 : 0;
+  scenario.time_outs_rescue_the_dead_only = true;
   scenario.judge = [rules](const Ending& ending) {
     return in_words(history::check_promise(ending.history, rules));
   };
