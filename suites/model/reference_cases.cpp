@@ -55,6 +55,18 @@ GAUNTLET_CASE(SemaphoresCrashes, ReferenceTwoDieOneInTheRecovery_TheUnitComesBac
   hold(context, scenario, Memory::sc, Search::pct, share(context));
 }
 
+// The heir holds the unit while somebody still looks after the dead one whose place it has.
+GAUNTLET_CASE(SemaphoresCrashes, ReferenceSomebodyComesIntoTheDeadsPlace_KeepsHisUnit,
+              .clause = "reference/semaphore.h (units_returned_on_death)") {
+  schedule::Scenario scenario = schedule::semaphore_of_one(3, true, 2);
+  scenario.processes.back().starts = schedule::Starts::after_a_death;
+  for (const Memory memory : {Memory::sc, Memory::tso, Memory::c11}) {
+    for (const Search search : {Search::pct, Search::walk}) {
+      hold(context, scenario, memory, search, share(context));
+    }
+  }
+}
+
 GAUNTLET_CASE(SharedMemoryRaces, ReferenceChannelOneToOne_AllInterleavingsAreAQueue,
               .clause = "reference/channel.h (linearizable as a bounded FIFO queue)") {
   hold(context, schedule::channel_of(1, 1, 1, false), Memory::sc, Search::exhaustive, 1'000'000,
