@@ -145,6 +145,16 @@ GAUNTLET_CASE(FuturesRaces, ReferencePromiseTwoSetters_OneWinsAndAllAreToldTheSa
   }
 }
 
+// One of them may be between its look and its sleep while the other is woken.
+GAUNTLET_CASE(FuturesRaces, ReferencePromiseTwoWaiters_BothAreWoken,
+              .clause = "reference/promise.h (everybody is told)") {
+  for (const Memory memory : {Memory::sc, Memory::tso, Memory::c11}) {
+    for (const Search search : {Search::pct, Search::walk}) {
+      hold(context, schedule::promise_of(1, false, 2), memory, search, share(context));
+    }
+  }
+}
+
 GAUNTLET_CASE(FuturesCrashes, ReferencePromiseAnyProcessDiesAnywhere_WaitersAreTold,
               .clause = "reference/promise.h (breaks when no setter is left)") {
   for (const Search search : {Search::exhaustive, Search::pct, Search::walk}) {

@@ -22,7 +22,7 @@ Scenario channel_of(std::uint32_t capacity, std::uint32_t senders, std::uint32_t
 /// dies.
 Scenario rendezvous_of(std::uint32_t senders, std::uint32_t receivers, bool deaths);
 
-/// Setters that set a value of their own, and one who waits; with deaths, any one dies.
-Scenario promise_of(std::uint32_t setters, bool deaths);
+/// Setters that set a value of their own, and those who wait; with deaths, any one dies.
+Scenario promise_of(std::uint32_t setters, bool deaths, std::uint32_t waiters = 1);
 
 }  // namespace gauntlet::schedule
