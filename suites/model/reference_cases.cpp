@@ -60,6 +60,18 @@ GAUNTLET_CASE(SemaphoresCrashes, ReferenceTwoDieOneInTheRecovery_TheUnitComesBac
   hold(context, scenario, Memory::sc, Search::pct, share(context));
 }
 
+// The heir holds the unit while somebody still looks after the dead one whose place it has.
+GAUNTLET_CASE(SemaphoresCrashes, ReferenceSomebodyComesIntoTheDeadsPlace_KeepsHisUnit,
+              .clause = "reference/semaphore.h (units_returned_on_death)") {
+  schedule::Scenario scenario = schedule::semaphore_of_one(3, true, 2);
+  scenario.processes.back().starts = schedule::Starts::after_a_death;
+  for (const Memory memory : {Memory::sc, Memory::tso, Memory::c11}) {
+    for (const Search search : {Search::pct, Search::walk}) {
+      hold(context, scenario, memory, search, share(context));
+    }
+  }
+}
+
 GAUNTLET_CASE(SharedMemoryRaces, ReferenceChannelOneToOne_AllInterleavingsAreAQueue,
               .clause = "reference/channel.h (linearizable as a bounded FIFO queue)",
               .deadline = kDeadline) {
@@ -142,6 +154,16 @@ GAUNTLET_CASE(FuturesRaces, ReferencePromiseTwoSetters_OneWinsAndAllAreToldTheSa
               .deadline = kDeadline) {
   for (const Memory memory : {Memory::sc, Memory::tso, Memory::c11}) {
     hold(context, schedule::promise_of(2, false), memory, Search::pct, share(context));
+  }
+}
+
+// One of them may be between its look and its sleep while the other is woken.
+GAUNTLET_CASE(FuturesRaces, ReferencePromiseTwoWaiters_BothAreWoken,
+              .clause = "reference/promise.h (everybody is told)") {
+  for (const Memory memory : {Memory::sc, Memory::tso, Memory::c11}) {
+    for (const Search search : {Search::pct, Search::walk}) {
+      hold(context, schedule::promise_of(1, false, 2), memory, search, share(context));
+    }
   }
 }
 

@@ -39,7 +39,7 @@ void wait(Self& self, reference::Deadline deadline) {
 
 }  // namespace
 
-Scenario promise_of(std::uint32_t setters, bool deaths) {
+Scenario promise_of(std::uint32_t setters, bool deaths, std::uint32_t waiters) {
   Scenario scenario;
   scenario.name = "reference promise";
   scenario.region_bytes = kRegionBytes;
@@ -56,10 +56,13 @@ Scenario promise_of(std::uint32_t setters, bool deaths) {
                                   .may_die = deaths});
   }
   // A setter that dies before it has come was never there: then nobody breaks the promise.
-  scenario.processes.push_back({.name = "waiter",
-                                .body = [deaths](Self& self) { wait(self, until(deaths)); },
-                                .may_die = deaths});
+  for (std::uint32_t waiter = 0; waiter < waiters; ++waiter) {
+    scenario.processes.push_back({.name = "waiter " + std::to_string(waiter),
+                                  .body = [deaths](Self& self) { wait(self, until(deaths)); },
+                                  .may_die = deaths});
+  }
   scenario.faults.deaths = deaths ? 1 : 0;
+  scenario.time_outs_rescue_the_dead_only = true;
   scenario.judge = [rules](const Ending& ending) {
     return in_words(history::check_promise(ending.history, rules));
   };

@@ -9,8 +9,9 @@
 namespace gauntlet::schedule {
 
 /// So many processes acquire and release the one unit of a semaphore; with deaths, any one of them
-/// dies and its unit comes back.
-Scenario semaphore_of_one(std::size_t processes, bool deaths);
+/// dies and its unit comes back. With fewer `places` than processes, somebody must come into a dead
+/// one's.
+Scenario semaphore_of_one(std::size_t processes, bool deaths, std::uint32_t places = 4);
 
 /// Senders that send `messages` each, one receiver that takes them all; with deaths, any one dies.
 /// Afterwards somebody takes what is left.
@@ -21,7 +22,7 @@ Scenario channel_of(std::uint32_t capacity, std::uint32_t senders, std::uint32_t
 /// dies.
 Scenario rendezvous_of(std::uint32_t senders, std::uint32_t receivers, bool deaths);
 
-/// Setters that set a value of their own, and one who waits; with deaths, any one dies.
-Scenario promise_of(std::uint32_t setters, bool deaths);
+/// Setters that set a value of their own, and those who wait; with deaths, any one dies.
+Scenario promise_of(std::uint32_t setters, bool deaths, std::uint32_t waiters = 1);
 
 }  // namespace gauntlet::schedule

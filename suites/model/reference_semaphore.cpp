@@ -22,15 +22,15 @@ void acquire_and_release(Self& self) {
 
 }  // namespace
 
-Scenario semaphore_of_one(std::size_t processes, bool deaths) {
+Scenario semaphore_of_one(std::size_t processes, bool deaths, std::uint32_t places) {
   Scenario scenario;
   scenario.name = "reference semaphore";
   scenario.region_bytes = kRegionBytes;
-  scenario.create = [deaths](Self& self) {
+  scenario.create = [deaths, places](Self& self) {
     Semaphore::Options options;
     options.initial_value = 1;
     options.largest_value = 1;
-    options.participants = 4;
+    options.participants = places;
     options.units_returned_on_death = deaths;
     self.expect(static_cast<bool>(Semaphore::create_anonymous(options)), "create failed");
   };
