@@ -62,7 +62,7 @@ GAUNTLET_CASE(SemaphoresCrashes, ReferenceTwoDieOneInTheRecovery_TheUnitComesBac
 
 // The heir holds the unit while somebody still looks after the dead one whose place it has.
 GAUNTLET_CASE(SemaphoresCrashes, ReferenceSomebodyComesIntoTheDeadsPlace_KeepsHisUnit,
-              .clause = "reference/semaphore.h (units_returned_on_death)") {
+              .clause = "reference/semaphore.h (units_returned_on_death)", .deadline = kDeadline) {
   schedule::Scenario scenario = schedule::semaphore_of_one(3, true, 2);
   scenario.processes.back().starts = schedule::Starts::after_a_death;
   for (const Memory memory : {Memory::sc, Memory::tso, Memory::c11}) {
@@ -159,7 +159,7 @@ GAUNTLET_CASE(FuturesRaces, ReferencePromiseTwoSetters_OneWinsAndAllAreToldTheSa
 
 // One of them may be between its look and its sleep while the other is woken.
 GAUNTLET_CASE(FuturesRaces, ReferencePromiseTwoWaiters_BothAreWoken,
-              .clause = "reference/promise.h (everybody is told)") {
+              .clause = "reference/promise.h (everybody is told)", .deadline = kDeadline) {
   for (const Memory memory : {Memory::sc, Memory::tso, Memory::c11}) {
     for (const Search search : {Search::pct, Search::walk}) {
       hold(context, schedule::promise_of(1, false, 2), memory, search, share(context));
