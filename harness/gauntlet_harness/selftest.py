@@ -12,6 +12,9 @@ from pathlib import Path
 
 from gauntlet_harness.errors import STATUS_FAILED, STATUS_OK, HarnessError
 
+# The folders of this tree that hold a Python package and its tests.
+_PYTHON_PARTS = ("harness", "reports", "fixtures/reference/mutations")
+
 
 @dataclass(frozen=True)
 class Step:
@@ -24,7 +27,7 @@ class Step:
 
 def steps(root: Path, preset: str, jobs: int) -> list[Step]:
     """Return what the project's tests are, in the order in which they run."""
-    python_parts = [str(root / part) for part in ("harness", "reports")]
+    python_parts = [str(root / part) for part in _PYTHON_PARTS]
     tests = [str(path) for part in python_parts if (path := Path(part) / "tests").is_dir()]
     ctest = ["ctest", "--test-dir", str(root / "build" / preset), "-L", "selftest"]
     return [
@@ -48,7 +51,8 @@ def steps(root: Path, preset: str, jobs: int) -> list[Step]:
 
 
 def _packages(root: Path) -> list[str]:
-    return [str(path) for path in sorted(root.glob("[hr]*/gauntlet_*")) if path.is_dir()]
+    found = (path for part in _PYTHON_PARTS for path in sorted((root / part).glob("gauntlet_*")))
+    return [str(path) for path in found if path.is_dir()]
 
 
 def run_steps(root: Path, todo: Sequence[Step], say: Callable[[str], None] = print) -> int:
