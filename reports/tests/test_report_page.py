@@ -7,7 +7,6 @@ import hashlib
 import json
 import random
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from gauntlet_reports.groups import METHODS, NO_SUBJECT, matrix
 from gauntlet_reports.interruptions import interrupted_calls
 from gauntlet_reports.outcomes import entries
 from gauntlet_reports.page_data import script_safe
+from gauntlet_reports.page_reader import Page
 from gauntlet_reports.sample_run import (
     NASTY,
     Line,
@@ -28,43 +28,8 @@ from gauntlet_reports.sample_run import (
     write_sample,
 )
 
-VOID = {"meta", "link", "wbr", "rect", "input", "img"}
 IMAGE_AS_TEXT = "&lt;img src=x onerror=alert(1)&gt;"
 LIMIT_BYTES = 2_000_000
-
-
-class Page(HTMLParser):
-    """Collects elements, their texts and attributes; refuses elements closed out of order."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.texts: list[tuple[str, str]] = []
-        self._open: list[str] = []
-        self.feed(text)
-        self.close()
-        assert self._open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self._open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag not in VOID:
-            assert self._open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.texts.append((self._open[-1] if self._open else "", data))
-
-    def count(self, tag: str) -> int:
-        return sum(tag == name for name, _ in self.tags)
-
-    def text(self) -> str:
-        return "".join(data for tag, data in self.texts if tag not in ("script", "style"))
-
-    def data(self) -> dict[str, Any]:
-        return dict(json.loads(next(data for tag, data in self.texts if data.startswith('{"'))))
 
 
 def page_of(folder: Path, lines: list[Line], **info: Any) -> str:

@@ -94,8 +94,6 @@ constexpr std::string_view word(Circumstance circumstance) {
   return kWords[static_cast<std::size_t>(circumstance)];
 }
 
-/// No call of a channel makes so many system calls: a sweep that goes on has gone wrong.
-
 /// One kill of a sweep: sets the circumstance up, kills the victim at its `stop`-th system-call
 /// stop in `command`, lets the others go on and judges. Answers false when the sweep is over.
 class KillAtSystemCall {
@@ -195,7 +193,6 @@ void sweep(CaseContext& context, const Command& command,
       return KillAtSystemCall(context, circumstance, command).run(stop);
     });
     if (testing::Test::HasFailure()) return;
-    EXPECT_LE(stops.last(), kMostStops) << "a call made " << kMostStops / 2 << " system calls";
   }
   if (fired == 0) context.error("the call made no system call, so nobody was killed in one");
 }

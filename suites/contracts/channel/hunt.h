@@ -11,8 +11,8 @@ namespace gauntlet::channel_suite {
 
 /// How many programs are tried: `batches` channels with `programs` on each.
 struct HuntAmount {
-  std::uint64_t batches = 8;
-  std::uint64_t programs = 25;
+  std::uint64_t batches;
+  std::uint64_t programs;
 };
 
 /// The amount for this profile; soak's is sixteen times that of full.

@@ -126,11 +126,9 @@ void kill_around(CaseContext& context, Command command) {
 }
 
 void sweep(CaseContext& context, const Command& command) {
-  Stops stops(context);
-  const std::uint32_t fired =
-      stops.visit([&](std::uint32_t stop) { return kill_at_stop(context, command, stop); });
+  const std::uint32_t fired = Stops(context).visit(
+      [&](std::uint32_t stop) { return kill_at_stop(context, command, stop); });
   if (testing::Test::HasFailure()) return;
-  EXPECT_LE(stops.last(), kMostStops) << "a call made " << kMostStops / 2 << " system calls";
   // Where threads of a library do the work, the call itself may make no system call.
   if (fired == 0) kill_around(context, command);
 }

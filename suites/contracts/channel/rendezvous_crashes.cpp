@@ -109,7 +109,6 @@ void sweep(CaseContext& context, bool sender_dies) {
     fired += stops.visit(
         [&](std::uint32_t stop) { return KillOneSide(context, sender_dies, met).run(stop); });
     if (testing::Test::HasFailure()) return;
-    EXPECT_LE(stops.last(), kMostStops) << "a call made " << kMostStops / 2 << " system calls";
   }
   if (fired == 0) context.error("the call made no system call, so nobody was killed in one");
 }
