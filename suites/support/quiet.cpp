@@ -59,7 +59,7 @@ bool all_descendants_asleep() {
 bool await_end_or_stuck(CaseContext& context, Crew& crew, std::string_view meaning) {
   // Never reached by a subject that is stuck, which is seen, nor by one that works: only by one
   // that runs for ever.
-  const Deadline deadline = Deadline::after(context.info().deadline_in(context.profile()) * 3 / 4);
+  const Deadline deadline = context.patience();
   std::vector<std::uint64_t> progress = progress_of(crew);
   std::optional<Deadline> quiet;
   while (!deadline.expired()) {

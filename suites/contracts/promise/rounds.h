@@ -35,7 +35,8 @@ class PromiseRounds {
       : context_(context), setters_(setters), waiters_(waiters) {}
 
   /// Plays `rounds` rounds, in which setters do `set` and waiters do `wait`, and checks the history
-  /// of each. False: something was wrong, or was not possible, and has been told.
+  /// of each; fewer where the case has done enough. False: something was wrong, or was not
+  /// possible, and has been told.
   bool play(std::uint64_t rounds, const Act& set, const Act& wait, std::string_view meaning);
 
  private:
