@@ -20,8 +20,9 @@ namespace gauntlet {
 
 /// How much a property is tried.
 struct PropertyAmount {
-  std::uint64_t tests = 50;  ///< examples that must hold
-  std::uint64_t size = 50;   ///< rapidcheck's size of the last of them; the first has size 0
+  std::uint64_t tests =
+      50;                   ///< examples that must hold; fewer where CaseContext::another() ends it
+  std::uint64_t size = 50;  ///< rapidcheck's size of the last of them; the first has size 0
   /// No example is tried for the sake of shrinking when so much time has gone since the first that
   /// failed: one that gets stuck costs seconds, and a larger example now beats a smaller one never.
   std::chrono::milliseconds shrinking{1500};
@@ -41,8 +42,12 @@ template <class Property>
 bool check_property(CaseContext& context, const PropertyAmount& amount, Property&& property,
                     const Evidence* evidence = nullptr) {
   std::optional<Deadline> enough;
+  std::uint64_t tried = 0;
+  bool stopped = false;
   const auto bounded = [&] {
-    if (enough && enough->expired()) return;
+    if (stopped || (enough && enough->expired())) return;
+    stopped = !enough && !context.another(tried++, amount.tests + 1);
+    if (stopped) return;
     try {
       property();
     } catch (const rc::detail::CaseResult& result) {

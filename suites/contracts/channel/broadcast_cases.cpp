@@ -179,7 +179,7 @@ CHANNEL_CASE(crashes, ReceiverOfABroadcastKilledAnywhere_TheOthersGetEverything,
 CHANNEL_CASE(crashes, SenderOfABroadcastKilledInMidSend_ReceiversSeeAPrefixAndANewSender,
              .applies = broadcast_sender_may_die) {
   const std::uint64_t rounds = context.amount(3, 20, 100);
-  for (std::uint64_t round = 0; round < rounds; ++round) {
+  for (std::uint64_t round = 0; context.another(round, rounds); ++round) {
     Audience audience(context, 2);
     if (!audience.ready()) return;
     const auto before = static_cast<std::uint32_t>(context.random(round).between(1, 15));

@@ -28,7 +28,7 @@ bool keeps_all(const ChannelClaims& claims) {
 void kill_in_mid_traffic(CaseContext& context, Role victim_role) {
   const ChannelClaims& claims = context.channel().claims;
   const std::uint64_t rounds = context.amount(2, 20, 200);
-  for (std::uint64_t round = 0; round < rounds; ++round) {
+  for (std::uint64_t round = 0; context.another(round, rounds); ++round) {
     Random random = context.random(round + 1);
     Stage stage(context, options_for(claims, random.between(1, 8), 1024));
     if (!stage.ready()) return;

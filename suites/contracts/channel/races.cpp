@@ -154,7 +154,7 @@ CHANNEL_CASE(
     }) {
   Random random = context.random();
   const std::uint64_t rounds = context.amount(6, 120, 1200);
-  for (std::uint64_t round = 0; round < rounds; ++round) {
+  for (std::uint64_t round = 0; context.another(round, rounds); ++round) {
     const ChannelOptions asked = options_for(context.channel().claims);
     ChannelOptions options = asked;
     options.scope = context.scope();

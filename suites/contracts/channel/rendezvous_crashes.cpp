@@ -115,7 +115,7 @@ void sweep(CaseContext& context, bool sender_dies) {
 
 void kill_in_mid_traffic(CaseContext& context, Role victim_role) {
   const std::uint64_t rounds = context.amount(4, 40, 400);
-  for (std::uint64_t round = 0; round < rounds; ++round) {
+  for (std::uint64_t round = 0; context.another(round, rounds); ++round) {
     Random random = context.random(round + 1);
     Stage stage(context);
     if (!stage.ready()) return;

@@ -278,7 +278,7 @@ NOTIFIER_CASE(crashes, NotifiersKilledInMidTraffic_OnlyTheirOpenCallIsUncertain,
   const std::uint64_t storms = context.amount(2, 40, 1000);
   Random random = context.random();
   std::uint64_t open_calls = 0;
-  for (std::uint64_t storm = 0; storm < storms; ++storm) {
+  for (std::uint64_t storm = 0; context.another(storm, storms); ++storm) {
     const auto host = make_notifier(context);
     if (!host) return;
     Shared<Traffic> traffic;

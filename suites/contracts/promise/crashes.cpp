@@ -227,7 +227,7 @@ PROMISE_CASE(
   Random random = context.random();
   std::uint64_t inside = 0;
   const std::uint64_t storms = context.amount(12, 150, 4000);
-  for (std::uint64_t storm = 0; storm < storms; ++storm) {
+  for (std::uint64_t storm = 0; context.another(storm, storms); ++storm) {
     const auto recorder = history::Recorder::create(setters + waiters, 4);
     Actors actors(context);
     for (std::size_t i = 0; i < setters + waiters; ++i) {

@@ -78,12 +78,11 @@ bool PromiseRounds::play_some(std::size_t rounds, const Act& set, const Act& wai
 bool PromiseRounds::play(std::uint64_t rounds, const Act& set, const Act& wait,
                          std::string_view meaning) {
   std::uint64_t played = 0;
-  while (played < rounds && (played == 0 || !context_.has_done_enough())) {
+  while (context_.another(played, rounds)) {
     const std::uint64_t some = std::min<std::uint64_t>(rounds - played, kMostPromises);
     if (!play_some(static_cast<std::size_t>(some), set, wait, meaning)) return false;
     played += some;
   }
-  context_.measured("rounds", static_cast<double>(played));
   return true;
 }
 

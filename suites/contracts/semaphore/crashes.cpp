@@ -335,7 +335,7 @@ SEMAPHORE_CASE(crashes, KilledInMidTraffic_SurvivorsFinishAndUnitsAreExplained,
   if (units > claims.largest_value) return context.error("claims leave no unit for survivors");
   Random random = context.random();
   std::uint64_t inside = 0;
-  for (std::uint64_t storm = 0; storm < storms; ++storm) {
+  for (std::uint64_t storm = 0; context.another(storm, storms); ++storm) {
     const auto host = make_semaphore(context, units);
     if (!host) return;
     Traffic traffic{context, *host};
