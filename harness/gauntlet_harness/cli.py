@@ -116,6 +116,11 @@ def _suite_options(command: click.decorators.FC) -> click.decorators.FC:
 @click.option("--budget", metavar="TIME", help="Start no case after this time, such as 10m.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="The run's folder.")
 @click.option("--resume", metavar="RUN", help="Go on with a run that was cut short.")
+@click.option(
+    "--rerun/--no-rerun",
+    default=None,
+    help="Run failed cases again and tell what kind of failure it is; default: not in smoke.",
+)
 @_suite_options
 def validate(
     profile: Profile | None,
@@ -126,6 +131,7 @@ def validate(
     budget: str | None,
     out: Path | None,
     resume: str | None,
+    rerun: bool | None,
     suites: tuple[Path, ...],
     preset: str | None,
     no_setup: bool,
@@ -157,6 +163,7 @@ def validate(
         suites=suites,
         preset=preset,
         command=["harness/gauntlet", *sys.argv[1:]],
+        rerun=rerun,
     )
     if resume:
         return resume_run(ROOT, resume, request, prepare)
