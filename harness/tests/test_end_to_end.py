@@ -280,6 +280,7 @@ def test_repro_shows_everything_and_its_status(gauntlet: Command, fake_suite: Pa
         ("json", '"schema"'),
         ("junit", "<testsuites"),
         ("ktap", "KTAP version 1"),
+        ("ctrf", '"reportFormat": "CTRF"'),
         ("markdown", "2 passed"),
     ],
 )
