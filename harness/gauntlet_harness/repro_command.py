@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 import click
 from rich.console import Console
@@ -26,6 +27,13 @@ _PROFILES = click.Choice(["smoke", "full", "soak"])
 ListCases = Callable[[tuple[Path, ...], str | None, Profile, bool], list[Listed]]
 
 
+class Decorator(Protocol):
+    """Adds options to a command, whatever its own are."""
+
+    def __call__(self, command: click.decorators.FC, /) -> click.decorators.FC:
+        """Return the command with them."""
+
+
 def for_bisect(command: Callable[[], int]) -> int:
     """Run a command; return 0 for good, 1 for bad, 125 where it cannot tell, 130 for Ctrl-C.
 
@@ -42,7 +50,7 @@ def for_bisect(command: Callable[[], int]) -> int:
 
 def repro_command(
     root: Callable[[], Path],
-    suite_options: Callable[[click.decorators.FC], click.decorators.FC],
+    suite_options: Decorator,
     list_cases: ListCases,
 ) -> click.Command:
     """Return the command; ``root`` tells the checkout whose runs/ the names are looked up in."""

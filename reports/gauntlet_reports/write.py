@@ -34,7 +34,7 @@ def render(run: RunData, fmt: Format) -> str:
 
 
 def write_reports(folder: Path) -> None:
-    """Write results.json, junit.xml, ctrf.json and index.html into a run folder, each whole or not at all.
+    """Write the reports into a run folder, each whole or not at all.
 
     Raises OSError when the folder cannot be written.
     """

@@ -1,4 +1,4 @@
-"""CTRF: what is printed fits the schema, counts what the run counts, and a retry turns nothing green."""
+"""CTRF: it fits its schema, counts what the run counts, and a retry turns nothing green."""
 
 from __future__ import annotations
 
