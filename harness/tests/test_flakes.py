@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from gauntlet_harness.campaign import Campaign, Plan, Stage
 from gauntlet_harness.cases import Case
 from gauntlet_harness.flakes import (
     MOST_CASES,
@@ -20,7 +21,10 @@ from gauntlet_harness.flakes import (
     flake_class,
     rerun_stages,
 )
-from gauntlet_harness.journal import BLAMED, Ending, History, Start
+from gauntlet_harness.journal import BLAMED, Ending, History, Journal, Start
+from gauntlet_harness.progress import PlainWatcher
+from gauntlet_harness.run_folder import RunFolder
+from gauntlet_harness.runner import Job
 from gauntlet_harness.suite import Listed, Suite
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -210,16 +214,23 @@ def test_smoke_runs_nothing_again_unless_asked(
         assert len((folder / "times-always").read_text().splitlines()) == times
 
 
-def test_no_attempt_begins_after_the_budget(
-    gauntlet: Command, fake_suite: Path, tmp_path: Path
-) -> None:
-    out = tmp_path / "out"
-    done = gauntlet(
-        *("validate", "--suite", fake_suite, "--out", out, "--rerun", "--budget", "0.001s"),
-        **variables(tmp_path, "/always"),
-    )
-    assert done.returncode == 0, done.stderr
-    assert not (tmp_path / "times-always").exists()
+def test_attempts_have_what_the_budget_leaves(tmp_path: Path) -> None:
+    asked: list[float | None] = []
+
+    def no_more(_repetition: int) -> list[Job]:
+        pytest.fail("a repetition began in the time that is reserved for attempts")
+
+    def reruns(budget_s: float | None) -> Callable[[], list[Stage]]:
+        return lambda: asked.append(budget_s) or []
+
+    for budget_s in (0.0, 1000.0, None):
+        folder = RunFolder.create(tmp_path, tmp_path / f"out-{budget_s}")
+        # All of it reserved: a soak goes on to its attempts at once.
+        plan = Plan(budget_s=budget_s, reserve_s=1000.0, reruns=reruns(budget_s))
+        plan.again = None if budget_s is None else no_more
+        with Journal(folder.journal_path) as journal:
+            Campaign(folder, journal, plan, PlainWatcher(tmp_path)).run()
+    assert asked == [1000.0, None]
 
 
 def test_killed_among_attempts_a_run_goes_on_and_blames_that_attempt(
