@@ -39,6 +39,7 @@ def test_clean_run_passes_and_names_its_folder_last(
     assert (root / "runs" / "latest").resolve() == folder
     assert sorted(path.name for path in folder.iterdir()) == [
         "artifacts",
+        "ctrf.json",
         "index.html",
         "journal.jsonl",
         "junit.xml",

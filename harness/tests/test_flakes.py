@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import signal
 import subprocess
@@ -10,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from gauntlet_harness.campaign import Campaign, Plan, Stage
-from gauntlet_harness.cases import Case
+from gauntlet_harness.cases import Case, result_for
 from gauntlet_harness.flakes import (
     MOST_CASES,
     broken_off,
@@ -22,7 +24,7 @@ from gauntlet_harness.flakes import (
     rerun_stages,
 )
 from gauntlet_harness.journal import BLAMED, Ending, History, Journal, Start
-from gauntlet_harness.progress import PlainWatcher
+from gauntlet_harness.progress import LiveWatcher, PlainWatcher
 from gauntlet_harness.run_folder import RunFolder
 from gauntlet_harness.runner import Job
 from gauntlet_harness.suite import Listed, Suite
@@ -142,6 +144,21 @@ def test_of_several_open_attempts_none_is_blamed() -> None:
         start = Start(case="A", seed=n, repetition=0, scope="s", pid=1, attempt=n)
         history.open_attempts["A", n] = start
     assert [r.verdict for r in broken_off(history, [], "smoke")] == ["error", "error"]
+
+
+def test_each_display_tells_of_attempts_and_counts_none() -> None:
+    result = result_for(listed("A[b]")[0].case, seed=9, repetition=0, profile="smoke")
+    result.verdict = "pass"
+    job = Job(Suite(Path("suite")), listed("A[b]")[0].case, "smoke", 1, attempt=2)
+    plain, live = io.StringIO(), io.StringIO()
+    for watcher in (PlainWatcher(Path(), plain), LiveWatcher(Path(), Console(file=live))):
+        watcher.again(6, 1)
+        watcher.attempted(result, job)
+    for told in (plain.getvalue(), live.getvalue()):
+        assert told.splitlines() == [
+            "running failed cases again: 6 attempts, 1 at once",
+            "  again passed: A[b] (attempt 2, seed 9)",
+        ]
 
 
 def lines_of(folder: Path) -> list[dict[str, Any]]:
