@@ -135,7 +135,7 @@ class Campaign:
         if self._over():
             return
         for stage in self._plan.reruns():
-            if stage.jobs:
+            if stage.jobs and not self._over():
                 self._watcher.again(len(stage.jobs), stage.workers)
                 self._drain(iter(stage.jobs), stage.workers, guardian, extra=True)
 
