@@ -14,5 +14,6 @@ if __name__ == "__main__":
             " its own environment, or use a python3 that has what pyproject.toml names",
             file=sys.stderr,
         )
-        sys.exit(3)
+        # 125 is what git bisect run takes for "cannot tell"; 3 would blame a revision.
+        sys.exit(125 if "--bisect" in sys.argv[1:] else 3)
     sys.exit(main())

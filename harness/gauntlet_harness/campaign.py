@@ -8,15 +8,16 @@ import shlex
 import signal
 import string
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
-from gauntlet_harness.cases import Result, result_for
+from gauntlet_harness.cases import RED, Result, result_for
 from gauntlet_harness.expectations import Expectations
 from gauntlet_harness.guardian import Guardian
 from gauntlet_harness.journal import Journal, Start
+from gauntlet_harness.machine import MachineState, machine_state, trouble_since
 from gauntlet_harness.progress import Watcher
 from gauntlet_harness.run_folder import RunFolder
 from gauntlet_harness.runner import CaseRun, Job, wait_for
@@ -63,6 +64,14 @@ def new_scope_maker() -> Callable[[], str]:
     return make
 
 
+@dataclass(frozen=True)
+class Stage:
+    """Jobs that run so many at once; the next stage begins when all of them have ended."""
+
+    jobs: list[Job]
+    workers: int
+
+
 @dataclass
 class Plan:
     """What is to be run."""
@@ -73,6 +82,10 @@ class Plan:
     budget_s: float | None = None
     again: Callable[[int], list[Job]] | None = None  # Soak: repetition n, while the budget lasts.
     expected: Expectations = field(default_factory=lambda: Expectations([]))
+    # Asked when every case has its verdict: the attempts at those that failed.
+    reruns: Callable[[], Iterable[Stage]] = tuple
+    # Seconds of the budget that a soak's repetitions leave to those attempts.
+    reserve_s: float = 0.0
 
 
 class Campaign:
@@ -87,6 +100,8 @@ class Campaign:
         self._make_scope = new_scope_maker()
         self._servers = Servers()
         self._began = time.monotonic()
+        self._reserve_s = 0.0
+        self._before: dict[str, MachineState] = {}
         self.interrupted_by: str | None = None
         self.results: list[Result] = []
 
@@ -99,12 +114,15 @@ class Campaign:
             try:
                 self._drain(iter(plan.alone), 1, guardian)
                 self._drain(iter(plan.together), plan.workers, guardian)
+                self._reserve_s = plan.reserve_s
                 repetition = 1
                 while plan.again and not self._over():
                     jobs = plan.again(repetition)
                     self._watcher.grew(len(jobs))
                     self._drain(iter(jobs), plan.workers, guardian, extra=True)
                     repetition += 1
+                self._reserve_s = 0.0
+                self._run_again(guardian)
             finally:
                 for run in self._running:
                     run.abandon()
@@ -112,6 +130,14 @@ class Campaign:
                 self._watcher.closed()
                 with contextlib.suppress(OSError):
                     self._folder.work.rmdir()
+
+    def _run_again(self, guardian: Guardian) -> None:
+        if self._over():
+            return
+        for stage in self._plan.reruns():
+            if stage.jobs and not self._over():
+                self._watcher.again(len(stage.jobs), stage.workers)
+                self._drain(iter(stage.jobs), stage.workers, guardian, extra=True)
 
     def _note_signal(self, number: int, _frame: FrameType | None) -> None:
         self.interrupted_by = signal.Signals(number).name
@@ -121,7 +147,9 @@ class Campaign:
 
     def _budget_used(self) -> bool:
         budget = self._plan.budget_s
-        return budget is not None and time.monotonic() - self._began >= budget
+        if budget is None:
+            return False
+        return time.monotonic() - self._began >= budget - self._reserve_s
 
     def _drain(
         self, jobs: Iterator[Job], workers: int, guardian: Guardian, *, extra: bool = False
@@ -144,6 +172,7 @@ class Campaign:
         scope = self._make_scope()
         run = CaseRun(job, scope, self._folder.work / scope, guardian, self._servers)
         self._running.append(run)
+        self._before[scope] = machine_state()
         self._journal.start(
             Start(
                 case=job.case.name,
@@ -151,6 +180,7 @@ class Campaign:
                 repetition=job.repetition,
                 scope=scope,
                 pid=run.pid,
+                attempt=job.attempt,
             )
         )
         run.open_gate()
@@ -160,6 +190,9 @@ class Campaign:
             result = run.step()
             if result is not None:
                 self._running.remove(run)
+                before = self._before.pop(run.scope)
+                if result.verdict in RED or result.verdict == "error":
+                    result.trouble = trouble_since(before, self._folder.path)
                 self._settle(run.job, result)
         clock = time.monotonic()
         self._watcher.tick([(run.job, clock - run.started) for run in self._running])
@@ -173,10 +206,15 @@ class Campaign:
 
     def _settle(self, job: Job, result: Result) -> None:
         result.expected = self._plan.expected.covers(result)
+        result.attempt = job.attempt
         self._journal.end(result)
-        self.results.append(result)
-        if result.verdict in ("fail", "hang", "crash", "error"):
+        if result.verdict in RED or result.verdict == "error":
             write_artifact(self._folder.artifacts, job, result)
+        if job.attempt:
+            # The first verdict stays: an attempt tells what kind of failure it was, no more.
+            self._watcher.attempted(result, job)
+            return
+        self.results.append(result)
         self._watcher.ended(result, job)
 
 
@@ -206,5 +244,6 @@ def write_artifact(folder: Path, job: Job, result: Result) -> None:
     ]
     # What cannot be kept here is still in the journal.
     with contextlib.suppress(OSError):
-        path = folder / f"{safe[:180]}-{job.repetition}.txt"
+        attempt = f"-attempt-{job.attempt}" if job.attempt else ""
+        path = folder / f"{safe[:180]}-{job.repetition}{attempt}.txt"
         path.write_text("\n".join(part for part in parts if part) + "\n", errors="replace")

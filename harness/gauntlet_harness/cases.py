@@ -98,7 +98,10 @@ class Result(msgspec.Struct, kw_only=True):
     output: str = ""
     leftovers: list[str] = []
     isolation: Isolation = Isolation()
-    expected: bool = False  # The harness's own: an expectation covers this case.
+    # The harness's own:
+    expected: bool = False  # An expectation covers this case.
+    attempt: int = 0  # 0 the run's verdict; 1 and more: run again because that was a failure.
+    trouble: str = ""  # What the machine lacked when this failed, or "".
 
     def become(self, verdict: Verdict, reason: str) -> None:
         """Take a graver verdict; the earlier reason stays behind the new one."""

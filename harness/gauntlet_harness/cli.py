@@ -16,7 +16,6 @@ from rich.text import Text
 
 import gauntlet_harness
 from gauntlet_harness import doctor as doctor_module
-from gauntlet_harness import repro as repro_module
 from gauntlet_harness import selftest as selftest_module
 from gauntlet_harness.build import BuildFailedError, ensure_built
 from gauntlet_harness.cases import KINDS, Case, Profile
@@ -24,18 +23,18 @@ from gauntlet_harness.compare_command import compare_command
 from gauntlet_harness.durations import parse_budget
 from gauntlet_harness.errors import STATUS_MACHINE, STATUS_OK, GauntletError, UsageError
 from gauntlet_harness.near import did_you_mean
+from gauntlet_harness.repro_command import STATUS_STOP, for_bisect, repro_command
 from gauntlet_harness.run_folder import find_run
-from gauntlet_harness.runner import Job
 from gauntlet_harness.seeds import parse_seed
 from gauntlet_harness.selection import select
 from gauntlet_harness.subjects import list_subjects, updated
 from gauntlet_harness.subjects import markdown as subjects_markdown
-from gauntlet_harness.suite import Listed, find_case, find_suites, list_all
+from gauntlet_harness.suite import Listed, find_suites, list_all
 from gauntlet_harness.validate import Request, default_jobs, resume_run, start_run
 
 ROOT = Path(os.environ.get("GAUNTLET_ROOT") or Path(__file__).resolve().parents[2])
 _PROFILES = click.Choice(["smoke", "full", "soak"])
-_FORMATS = click.Choice(["html", "json", "junit", "ktap", "markdown"])
+_FORMATS = click.Choice(["html", "json", "junit", "ktap", "ctrf", "markdown"])
 _SELECT_HELP = (
     "Only the cases that match: words with and, or, not and parentheses. A word is a method,"
     " kind, subject or contract, or a part of a name or clause; method:pipes asks one field."
@@ -116,6 +115,11 @@ def _suite_options(command: click.decorators.FC) -> click.decorators.FC:
 @click.option("--budget", metavar="TIME", help="Start no case after this time, such as 10m.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="The run's folder.")
 @click.option("--resume", metavar="RUN", help="Go on with a run that was cut short.")
+@click.option(
+    "--rerun/--no-rerun",
+    default=None,
+    help="Run failed cases again and tell what kind of failure it is; default: not in smoke.",
+)
 @_suite_options
 def validate(
     profile: Profile | None,
@@ -126,6 +130,7 @@ def validate(
     budget: str | None,
     out: Path | None,
     resume: str | None,
+    rerun: bool | None,
     suites: tuple[Path, ...],
     preset: str | None,
     no_setup: bool,
@@ -157,6 +162,7 @@ def validate(
         suites=suites,
         preset=preset,
         command=["harness/gauntlet", *sys.argv[1:]],
+        rerun=rerun,
     )
     if resume:
         return resume_run(ROOT, resume, request, prepare)
@@ -273,39 +279,7 @@ def subjects(
     return STATUS_OK
 
 
-@app.command()
-@click.argument("case")
-@click.option(
-    "--seed", required=True, metavar="N", help="The case's seed, as a failure printed it."
-)
-@click.option("--profile", type=_PROFILES, default="smoke", help="As in the run; default smoke.")
-@click.option(
-    "--repeat", type=click.IntRange(1, 1_000_000), default=1, metavar="K", help="So many times."
-)
-@_suite_options
-def repro(
-    case: str,
-    seed: str,
-    profile: Profile,
-    repeat: int,
-    suites: tuple[Path, ...],
-    preset: str | None,
-    no_setup: bool,
-) -> int:
-    """Run one case again, exactly, and show all it has to say.
-
-    Exit status 0 when it passed every time, 1 when it failed, 125 when this
-    machine cannot tell: `git bisect run` understands that.
-
-    \b
-    Example:
-      harness/gauntlet repro ChannelRaces.AcceptedMessagesComeOut/pipe --seed 11 --repeat 20
-    """
-    own_seed = parse_seed(seed)
-    listed = _listed(suites, preset, profile, no_setup)
-    entry = find_case(listed, case)
-    job = Job(entry.suite, entry.case, profile, 0, own_seed=own_seed)
-    return repro_module.repeat(job, repeat, Console(highlight=False))
+app.add_command(repro_command(lambda: ROOT, _suite_options, _listed))
 
 
 @app.command()
@@ -366,6 +340,14 @@ _not_built_yet("bench", "Measure the reference beside its peers.")
 
 def main() -> int:
     """Run the command line; every refusal is one line on stderr and its exit status."""
+    return for_bisect(_main) if _bisecting() else _main()
+
+
+def _bisecting() -> bool:
+    return "--bisect" in sys.argv[1:]
+
+
+def _main() -> int:
     try:
         status = app.main(prog_name="harness/gauntlet", standalone_mode=False)
         sys.stdout.flush()  # Here a reader who has gone away is still ours to handle.
@@ -380,7 +362,7 @@ def main() -> int:
     except click.ClickException as error:
         return _refuse(error.format_message(), UsageError.status)
     except (click.Abort, KeyboardInterrupt):
-        return _refuse("interrupted", STATUS_MACHINE)
+        return _refuse("interrupted", STATUS_STOP if _bisecting() else STATUS_MACHINE)
     except BrokenPipeError:
         # Whoever read our output has seen enough; Python must not complain about it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -14,11 +14,13 @@ from typing import Any, Literal
 
 import msgspec
 
-from gauntlet_harness.cases import SCHEMA, Result, outcome
+from gauntlet_harness.cases import RED, SCHEMA, Result, outcome
 from gauntlet_harness.errors import HarnessError, UsageError
 
 State = Literal["started", "resumed", "finished", "interrupted"]
 Key = tuple[str, int]
+# The reason of the case that a run died in: nobody may run that one again unasked.
+BLAMED = "the run ended while this case was running"
 
 
 def now() -> str:
@@ -35,11 +37,25 @@ class Start:
     repetition: int
     scope: str
     pid: int
+    attempt: int = 0
 
     @property
     def key(self) -> Key:
         """What identifies it within a run."""
         return (self.case, self.repetition)
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How one attempt at a case ended: what is needed to run it again, and to class it."""
+
+    case: str
+    repetition: int
+    attempt: int
+    seed: int
+    verdict: str
+    reason: str
+    trouble: str
 
 
 @dataclass
@@ -51,6 +67,11 @@ class History:
     running: dict[Key, Start] = field(default_factory=dict)
     # The same from an earlier stop, still waiting to be run again, alone.
     suspects: dict[Key, Start] = field(default_factory=dict)
+    # Cases that failed unexpectedly, their attempts, and the class of each that has one.
+    failed: dict[Key, Ending] = field(default_factory=dict)
+    attempts: dict[str, list[Ending]] = field(default_factory=dict)
+    classed: set[str] = field(default_factory=set)
+    open_attempts: dict[tuple[str, int], Start] = field(default_factory=dict)
     scopes: list[str] = field(default_factory=list)  # Of every case that has not ended.
     state: str = ""
     cut_at: int | None = None  # Where a last line begins that was never finished.
@@ -79,7 +100,11 @@ def read_journal(path: Path) -> History:
         elif raw.strip():
             history.notes.append(f"line {number} of the journal is not understood: it is left out")
         place += len(raw)
-    open_starts = [*history.running.values(), *history.suspects.values()]
+    open_starts = [
+        *history.running.values(),
+        *history.suspects.values(),
+        *history.open_attempts.values(),
+    ]
     history.scopes = [start.scope for start in open_starts]
     return history
 
@@ -92,15 +117,41 @@ def _take(history: History, line: dict[str, Any]) -> bool:
             _turn(history, str(line["state"]))
         elif event == "start":
             start = msgspec.convert(line, Start, strict=False)
-            history.running[start.key] = start
+            if start.attempt:
+                history.open_attempts[start.case, start.attempt] = start
+            else:
+                history.running[start.key] = start
         elif event == "end":
-            key = (str(line["case"]), int(line["repetition"]))
-            history.ended[key] = outcome(str(line["verdict"]), bool(line.get("expected", False)))
-            history.running.pop(key, None)
-            history.suspects.pop(key, None)
+            _end(history, line)
+        elif event == "class":
+            history.classed.add(str(line["case"]))
     except (KeyError, ValueError, TypeError, msgspec.ValidationError):
         return False
     return True
+
+
+def _end(history: History, line: dict[str, Any]) -> None:
+    key = (str(line["case"]), int(line["repetition"]))
+    told = outcome(str(line["verdict"]), bool(line.get("expected", False)))
+    attempt = int(line.get("attempt", 0))
+    ending = Ending(
+        case=key[0],
+        repetition=key[1],
+        attempt=attempt,
+        seed=int(line.get("seed", 0)),
+        verdict=str(line["verdict"]),
+        reason=str(line.get("reason", "")),
+        trouble=str(line.get("trouble", "")),
+    )
+    if attempt:
+        history.open_attempts.pop((ending.case, attempt), None)
+        history.attempts.setdefault(ending.case, []).append(ending)
+        return
+    history.ended[key] = told
+    if told in RED:
+        history.failed[key] = ending
+    history.running.pop(key, None)
+    history.suspects.pop(key, None)
 
 
 def _turn(history: History, state: str) -> None:
@@ -111,6 +162,7 @@ def _turn(history: History, state: str) -> None:
     elif state in ("interrupted", "finished"):
         # The harness itself ended these: nobody is to blame, they run again with all the others.
         history.running = {}
+        history.open_attempts = {}
     history.state = state
 
 
@@ -152,6 +204,11 @@ class Journal:
     def end(self, result: Result) -> None:
         """Write how a case ended."""
         self._write({"event": "end", **msgspec.to_builtins(result), "at": now()})
+
+    def flake_class(self, case: str, name: str, *, attempts: int, failed: int) -> None:
+        """Write what the attempts at a failed case say of its failure (docs/flakes.md)."""
+        counts = {"attempts": attempts, "failed": failed}
+        self._write({"event": "class", "case": case, "class": name, **counts, "at": now()})
 
     def _write(self, line: Mapping[str, Any]) -> None:
         try:

@@ -61,6 +61,12 @@ class Watcher(Protocol):
     def ended(self, result: Result, job: Job) -> None:
         """Learn that a case has its result."""
 
+    def again(self, attempts: int, jobs: int) -> None:
+        """Learn that failed cases run again: so many attempts, so many of them at once."""
+
+    def attempted(self, result: Result, job: Job) -> None:
+        """Learn how one such attempt ended; it counts for no total."""
+
     def tick(self, running: Sequence[tuple[Job, float]]) -> None:
         """Show what runs now, each with its seconds; called several times a second."""
 
@@ -127,6 +133,15 @@ def first_reason(result: Result) -> str:
     return "no reason was given"
 
 
+def _again(attempts: int, jobs: int) -> str:
+    return f"running failed cases again: {attempts} attempts, {jobs} at once"
+
+
+def _attempted(result: Result, job: Job) -> str:
+    name = f"{result.case} (attempt {job.attempt}, seed {result.seed})"
+    return f"  again {WORDS[result.verdict]}: {name}"
+
+
 class PlainWatcher:
     """A line every 10 %, and each failure at once with its reason and how to repeat it."""
 
@@ -158,6 +173,14 @@ class PlainWatcher:
             self._told = tenth
             left = counts.time_left() if counts.done < counts.total else ""
             self._print(f"{tenth * 10:3d} %: {counts.words()}" + (f", {left}" if left else ""))
+
+    def again(self, attempts: int, jobs: int) -> None:
+        """Say so."""
+        self._print(_again(attempts, jobs))
+
+    def attempted(self, result: Result, job: Job) -> None:
+        """Say how it ended."""
+        self._print(_attempted(result, job))
 
     def tick(self, running: Sequence[tuple[Job, float]]) -> None:
         """Nothing: a log has no use for what runs now."""
@@ -198,6 +221,15 @@ class LiveWatcher:
             self._console.print(f"[{style}]{_shout(result)}[/] {name}: {reason}")
             command = escape(repro_command(job, result, self._root))
             self._console.print(f"  reproduce: {command}", soft_wrap=True)
+
+    def again(self, attempts: int, jobs: int) -> None:
+        """Let it scroll by."""
+        self._console.print(escape(_again(attempts, jobs)))
+
+    def attempted(self, result: Result, job: Job) -> None:
+        """Let it scroll by."""
+        style = STYLES[result.verdict]
+        self._console.print(f"[{style}]{escape(_attempted(result, job))}[/]")
 
     def tick(self, running: Sequence[tuple[Job, float]]) -> None:
         """Redraw, a few times a second."""

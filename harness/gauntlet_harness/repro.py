@@ -26,8 +26,11 @@ from gauntlet_harness.server import Servers
 STATUS_CANNOT_TELL = 125
 
 
-def repeat(job: Job, times: int, console: Console) -> int:
-    """Run a case so many times, show the worst of it, and return the exit status."""
+def repeat(job: Job, times: int, console: Console, *, until_failure: bool = False) -> int:
+    """Run a case so many times, show the worst of it, and return the exit status.
+
+    ``until_failure`` ends it at the first failure, and where the case cannot run here at all.
+    """
     verdicts: Counter[str] = Counter()
     shown: Result | None = None
     make_scope = new_scope_maker()
@@ -42,11 +45,13 @@ def repeat(job: Job, times: int, console: Console) -> int:
             verdicts[result.verdict] += 1
             if shown is None or _gravity(result) > _gravity(shown):
                 shown = result
+            if until_failure and (result.verdict in RED or result.verdict in SKIPPED):
+                break
     assert shown is not None
     show(shown, console)
     if times > 1:
         counted = ", ".join(f"{n} {WORDS[verdict]}" for verdict, n in verdicts.items())
-        console.print(f"of {times} repetitions: {counted}", markup=False)
+        console.print(f"of {verdicts.total()} repetitions: {counted}", markup=False)
     return _status(shown)
 
 

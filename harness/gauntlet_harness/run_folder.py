@@ -38,6 +38,7 @@ class RunInfo(msgspec.Struct, kw_only=True):
     selection: str | None = None
     jobs: int = 1
     budget_s: float | None = None
+    rerun: bool = False
     started: str = ""
     ended: str | None = None
     state: str = "running"

@@ -43,6 +43,7 @@ class Job:
     master_seed: int
     repetition: int = 0
     own_seed: int | None = None  # Overrides what the master seed would give.
+    attempt: int = 0  # 1 and more: run again after the run gave its verdict.
 
     @property
     def seed(self) -> int:

@@ -16,7 +16,8 @@ from gauntlet_harness.cases import RED, SKIPPED, Case, Profile, Result, result_f
 from gauntlet_harness.errors import STATUS_FAILED, STATUS_MACHINE, STATUS_OK, UsageError
 from gauntlet_harness.expectations import load_expectations, outcome_of
 from gauntlet_harness.fingerprint import fingerprint, versions
-from gauntlet_harness.journal import History, Journal, Start, now, read_journal
+from gauntlet_harness.flakes import RESERVED_SHARE, broken_off, classes_of, rerun_stages
+from gauntlet_harness.journal import BLAMED, History, Journal, Start, now, read_journal
 from gauntlet_harness.progress import make_watcher
 from gauntlet_harness.run_folder import (
     RunFolder,
@@ -31,7 +32,6 @@ from gauntlet_harness.selection import select
 from gauntlet_harness.suite import Listed, find_suites, list_all
 
 EXPECTATIONS = Path("reports") / "expectations"
-BLAMED = "the run ended while this case was running"
 
 
 # Builds the suites of a preset, unless that is done or not wanted.
@@ -51,6 +51,7 @@ class Request:
     suites: Sequence[Path] = ()
     preset: str | None = None
     command: Sequence[str] = ()
+    rerun: bool | None = None  # Run failed cases again; None: unless the profile is smoke.
 
 
 def start_run(root: Path, request: Request, prepare: Prepare) -> int:
@@ -79,6 +80,7 @@ def start_run(root: Path, request: Request, prepare: Prepare) -> int:
         selection=request.selection,
         jobs=request.jobs or default_jobs(),
         budget_s=request.budget_s,
+        rerun=profile != "smoke" if request.rerun is None else request.rerun,
         started=now(),
         cases=chosen,
     )
@@ -86,6 +88,7 @@ def start_run(root: Path, request: Request, prepare: Prepare) -> int:
     _say_first(info)
     plan = _plan(info, listed, known_ms)
     plan.expected = expected
+    _plan_reruns(plan, folder, info, listed)
     with Journal(folder.journal_path) as journal:
         journal.run("started")
         return _conduct(root, folder, info, journal, plan, {})
@@ -118,12 +121,15 @@ def resume_run(root: Path, name: str, request: Request, prepare: Prepare) -> int
             print(f"removed what the killed run had left: {left}", file=sys.stderr)
         info.jobs = request.jobs or info.jobs
         info.budget_s = request.budget_s or info.budget_s
+        info.rerun = info.rerun if request.rerun is None else request.rerun
         info.state, info.ended, info.status = "running", None, None
         suites = find_suites(root, info.preset, [Path(path) for path in info.suites])
         listed = list_all(suites, info.profile)
         _say_first(info)
         folder.write_info(info)
         verdicts = dict(history.ended)
+        for result in broken_off(history, [entry.case for entry in listed], info.profile):
+            journal.end(result)
         for result in _blame(history, info, [entry.case for entry in listed]):
             journal.end(result)
             verdicts[(result.case, result.repetition)] = result.verdict
@@ -131,6 +137,7 @@ def resume_run(root: Path, name: str, request: Request, prepare: Prepare) -> int
         journal.run("resumed")
         plan = _plan(info, listed, {}, done=set(verdicts), alone=_to_run_alone(history))
         plan.expected = expected
+        _plan_reruns(plan, folder, info, listed)
         return _conduct(root, folder, info, journal, plan, verdicts)
 
 
@@ -208,6 +215,19 @@ def _plan(
     )
 
 
+def _plan_reruns(plan: Plan, folder: RunFolder, info: RunInfo, listed: Sequence[Listed]) -> None:
+    if not info.rerun:
+        return
+    plan.reserve_s = RESERVED_SHARE * (info.budget_s or 0.0)
+    plan.reruns = lambda: rerun_stages(
+        read_journal(folder.journal_path),
+        listed,
+        profile=info.profile,
+        seed=info.seed,
+        workers=info.jobs,
+    )
+
+
 def _known_durations(root: Path, profile: Profile) -> dict[str, float]:
     """Return how long each case took in the last run of this profile, in milliseconds."""
     latest = root / "runs" / "latest"
@@ -223,7 +243,7 @@ def _known_durations(root: Path, profile: Profile) -> dict[str, float]:
             entry = msgspec.json.decode(line, type=_Timed)
         except (msgspec.DecodeError, UnicodeDecodeError):
             continue  # A damaged old line must not stop a new run.
-        if entry.event == "end" and entry.case:
+        if entry.event == "end" and entry.case and not entry.attempt:
             known[entry.case] = entry.duration_ms
     return known
 
@@ -232,6 +252,7 @@ class _Timed(msgspec.Struct):
     event: str
     case: str = ""
     duration_ms: float = 0.0
+    attempt: int = 0
 
 
 def _conduct(
@@ -245,6 +266,11 @@ def _conduct(
     """Run the plan, write its end and the reports, say how it went; return the exit status."""
     campaign = Campaign(folder, journal, plan, make_watcher(root))
     campaign.run()
+    if info.rerun and not campaign.interrupted_by:
+        for classed in classes_of(read_journal(folder.journal_path)):
+            journal.flake_class(
+                classed.case, classed.name, attempts=classed.attempts, failed=classed.failed
+            )
     verdicts = earlier | {(r.case, r.repetition): outcome_of(r) for r in campaign.results}
     counts = Counter(verdicts.values())
     state = "interrupted" if campaign.interrupted_by else "finished"

@@ -10,7 +10,7 @@ say() {
 # The machine or the harness failed: design.md gives that the exit status 3.
 fail() {
   say "$*"
-  exit 3
+  exit "${setup_failure:-3}"
 }
 
 # stamp_of FILE...: one word that changes when a file does.

@@ -16,7 +16,7 @@ from gauntlet_harness import cli
 HERE = Path(__file__).resolve().parent
 CHECKOUT = HERE.parents[1]
 # Generous: these only end a test that would otherwise hang.
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 

@@ -39,6 +39,7 @@ def test_clean_run_passes_and_names_its_folder_last(
     assert (root / "runs" / "latest").resolve() == folder
     assert sorted(path.name for path in folder.iterdir()) == [
         "artifacts",
+        "ctrf.json",
         "index.html",
         "journal.jsonl",
         "junit.xml",
@@ -280,6 +281,7 @@ def test_repro_shows_everything_and_its_status(gauntlet: Command, fake_suite: Pa
         ("json", '"schema"'),
         ("junit", "<testsuites"),
         ("ktap", "KTAP version 1"),
+        ("ctrf", '"reportFormat": "CTRF"'),
         ("markdown", "2 passed"),
     ],
 )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from gauntlet_harness.cases import Case, result_for
+from gauntlet_harness.cases import Case, Result, Verdict, result_for
 from gauntlet_harness.errors import UsageError
 from gauntlet_harness.journal import Journal, Start, is_being_written, read_journal
 
@@ -36,7 +37,7 @@ def test_lines_are_as_agreed(path: Path) -> None:
     first, second, third = (json.loads(text) for text in path.read_text().splitlines())
     assert (first["schema"], first["event"], first["state"]) == (1, "run", "started")
     assert set(second) == {
-        "schema", "event", "case", "seed", "repetition", "at", "scope", "pid"
+        "schema", "event", "case", "seed", "repetition", "at", "scope", "pid", "attempt"
     }  # fmt: skip
     assert (third["event"], third["verdict"], third["expected"]) == ("end", "pass", False)
     assert third["at"].endswith("Z")
@@ -138,3 +139,42 @@ def test_one_writer_at_a_time(path: Path) -> None:
 
 def test_missing_journal_is_no_end_of_the_world(path: Path) -> None:
     assert read_journal(path).notes == ["the journal is missing: every case is run"]
+
+
+def test_attempts_are_apart_from_the_verdict(path: Path) -> None:
+    case = Case(name="A", method="m", kind="races")
+
+    def ended(verdict: Verdict, attempt: int, *, expected: bool = False) -> Result:
+        result = result_for(case, seed=5 + attempt, repetition=0, profile="smoke")
+        result.verdict, result.attempt, result.expected = verdict, attempt, expected
+        return result
+
+    with Journal(path) as journal:
+        journal.start(start("A"))
+        journal.end(ended("fail", 0))
+        journal.start(replace(start("A"), attempt=1, scope="again1"))
+        journal.end(ended("pass", 1))
+        journal.start(replace(start("A"), attempt=2, scope="again2"))
+        broken = read_journal(path)
+        journal.run("interrupted")
+        journal.flake_class("A", "load-dependent", attempts=1, failed=0)
+    assert broken.ended == {("A", 0): "fail"}
+    assert broken.failed["A", 0].seed == 5
+    assert [(e.attempt, e.verdict, e.seed) for e in broken.attempts["A"]] == [(1, "pass", 6)]
+    assert broken.running == {}
+    assert broken.open_attempts.keys() == {("A", 2)}
+    assert broken.scopes == ["again2"]
+    after = read_journal(path)
+    assert after.open_attempts == {}
+    assert after.classed == {"A"}
+    assert after.notes == []
+
+
+def test_expected_failures_are_not_among_the_failed(path: Path) -> None:
+    result = result_for(
+        Case(name="A", method="m", kind="races"), seed=5, repetition=0, profile="smoke"
+    )
+    result.verdict, result.expected = "fail", True
+    with Journal(path) as journal:
+        journal.end(result)
+    assert read_journal(path).failed == {}

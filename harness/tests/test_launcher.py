@@ -158,6 +158,11 @@ def test_failed_install_is_status_3_and_tried_again(place: Place) -> None:
     assert place.launch("--help")[0] == 0
 
 
+def test_failed_set_up_cannot_tell_git_bisect_anything(place: Place) -> None:
+    words = ("repro", "A.B", "--seed", "1", "--bisect")
+    assert place.launch(*words, FAIL_PIP="1")[0] == 125
+
+
 def test_old_python_is_status_3(place: Place) -> None:
     place.tool("python3", 'case "$*" in --version) echo Python 3.9.2 ;; *) exit 1 ;; esac')
     status, _, err = place.launch("--help")
@@ -190,6 +195,8 @@ def test_python_without_the_packages_is_one_line_and_status_3() -> None:
     assert done.returncode == 3
     assert len(done.stderr.splitlines()) == 1
     assert "has no module click" in done.stderr
+    command += ["repro", "A.B", "--bisect"]
+    assert subprocess.run(command, env=environment, capture_output=True).returncode == 125
 
 
 def test_build_configures_once_and_is_quiet_when_nothing_is_to_do(place: Place) -> None:

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 
 import msgspec
 
-from gauntlet_reports.outcomes import RED, SEVERITY, SKIPPED, Entry, Outcome, counted
+from gauntlet_reports.outcomes import MACHINE, RED, SEVERITY, SKIPPED, Entry, Outcome, counted
+from gauntlet_reports.run_data import Result
 
 METHODS = (
     "shared_memory",
@@ -194,6 +195,11 @@ def slowest(listed: list[Entry], limit: int = 10) -> list[Entry]:
     timed = [entry for entry in listed if entry.result]
     timed.sort(key=lambda e: -(e.result.duration_ms if e.result else 0.0))
     return timed[:limit]
+
+
+def unexpected(listed: list[Entry]) -> list[Result]:
+    """The results that went wrong and that no expectation covers, errors among them."""
+    return [e.result for e in listed if e.result and e.outcome in RED | MACHINE]
 
 
 def failures(listed: list[Entry]) -> list[Entry]:

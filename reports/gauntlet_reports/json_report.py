@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 
+from gauntlet_reports.flakes import attempts_at, class_of
+from gauntlet_reports.groups import unexpected
 from gauntlet_reports.outcomes import (
     entries,
     headline,
@@ -14,7 +16,8 @@ from gauntlet_reports.outcomes import (
     repro_of,
     totals,
 )
-from gauntlet_reports.run_data import SCHEMA_VERSION, RunData
+from gauntlet_reports.run_data import SCHEMA_VERSION, Result, RunData
+from gauntlet_reports.signatures import groups_of, signature_of
 
 
 def document(run: RunData) -> dict[str, Any]:
@@ -30,10 +33,16 @@ def document(run: RunData) -> dict[str, Any]:
             {
                 **msgspec.to_builtins(entry.result),
                 "outcome": outcome_of(entry.result),
+                "signature": signature_of(entry.result),
+                **_later(entry.result, run),
                 "repro": repro_of(entry, run),
             }
             for entry in listed
             if entry.result
+        ],
+        "signatures": [
+            {"signature": group.signature, "cases": group.cases, "example": group.example.case}
+            for group in groups_of(unexpected(listed))
         ],
         "unfinished": [
             {
@@ -48,6 +57,18 @@ def document(run: RunData) -> dict[str, Any]:
         ],
         "not_reached": [case.name for case in run.not_reached],
         "notes": run.notes,
+    }
+
+
+def _later(result: Result, run: RunData) -> dict[str, Any]:
+    """What became of a failure when it ran again; nothing for what did not."""
+    made = attempts_at(result, run)
+    if not made:
+        return {}
+    flake = class_of(result, run)
+    return {
+        "flake": msgspec.to_builtins(flake) if flake else None,
+        "attempts": [msgspec.to_builtins(attempt) for attempt in made],
     }
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from gauntlet_reports.groups import Cell, Matrix, failures, matrix, reasons
+from gauntlet_reports.flakes import flake_words
+from gauntlet_reports.groups import Cell, Matrix, failures, matrix, reasons, unexpected
 from gauntlet_reports.outcomes import (
     LOOKS,
     MACHINE,
@@ -18,6 +19,7 @@ from gauntlet_reports.outcomes import (
     status_words,
 )
 from gauntlet_reports.run_data import RunData
+from gauntlet_reports.signatures import groups_of
 from gauntlet_reports.text import clipped, count, duration, one_line, visible
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~&@])")
@@ -34,6 +36,7 @@ def render_markdown(run: RunData) -> str:
     red = failures(listed)
     blocks += _failing("Trouble of the harness or the machine", trouble, run)
     blocks += _failing("What failed", red, run)
+    blocks += _alike(listed)
     if listed:
         blocks += ["## Method and kind", _table(matrix(listed))]
     missing = reasons(listed)
@@ -87,6 +90,8 @@ def _failing(title: str, listed: list[Entry], run: RunData) -> list[str]:
                 f"- {code(f'{f.file}:{f.line}')} {escaped(clipped(f.message, 600))}"
                 for f in entry.result.failures[:3]
             ]
+        if words := flake_words(entry, run):
+            lines.append(f"- run again: {escaped(words)}")
         if repro := repro_of(entry, run):
             lines.append(f"- repeat it: {code(repro)}")
         blocks.append("\n".join(lines))
@@ -95,6 +100,21 @@ def _failing(title: str, listed: list[Entry], run: RunData) -> list[str]:
     if len(listed) > _SHOWN_FAILURES:
         blocks.append(f"… and {len(listed) - _SHOWN_FAILURES:,} more.")
     return blocks
+
+
+def _alike(listed: list[Entry]) -> list[str]:
+    """What went wrong in the same way in several cases, most cases first."""
+    groups = [group for group in groups_of(unexpected(listed)) if len(group.cases) > 1]
+    if not groups:
+        return []
+    lines = [
+        f"- {count(len(group.cases), 'case')}: {escaped(group.signature)}"
+        f" (for instance {escaped(group.example.case)})"
+        for group in groups[:_SHOWN_FAILURES]
+    ]
+    if len(groups) > _SHOWN_FAILURES:
+        lines.append(f"- … and {len(groups) - _SHOWN_FAILURES:,} more.")
+    return ["## What went wrong alike", "\n".join(lines)]
 
 
 def _table(crossed: Matrix) -> str:

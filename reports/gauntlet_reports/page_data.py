@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from gauntlet_reports.flakes import class_of
 from gauntlet_reports.groups import NO_SUBJECT
 from gauntlet_reports.outcomes import (
     LOOKS,
@@ -198,6 +199,8 @@ def _detail(entry: Entry, run: RunData, tables: _Tables, limit: int, tail: str) 
             detail["repro"] = visible(repro)
     if entry.result:
         detail |= _result_detail(entry.result, tables, limit)
+        flake = class_of(entry.result, run)
+        detail["flake"] = shown_whole(flake.name) if flake else None
     return {key: value for key, value in detail.items() if value not in (None, "", [], {})}
 
 

@@ -84,6 +84,17 @@ class Result(msgspec.Struct, kw_only=True):
     isolation: Isolation = Isolation()
     at: str = ""
     expected: bool = False
+    attempt: int = 0
+    trouble: str = ""
+
+
+class FlakeClass(msgspec.Struct, kw_only=True):
+    """What the later attempts at a failed case say of its failure, and how many failed."""
+
+    case: str
+    name: str = msgspec.field(name="class")
+    attempts: int = 0
+    failed: int = 0
 
 
 class Start(msgspec.Struct, kw_only=True):
@@ -95,6 +106,7 @@ class Start(msgspec.Struct, kw_only=True):
     at: str = ""
     scope: str = ""
     pid: int = 0
+    attempt: int = 0
 
 
 class RunEvent(msgspec.Struct, kw_only=True):
@@ -120,6 +132,8 @@ class RunData(msgspec.Struct, kw_only=True):
     info: dict[str, Any] = {}
     planned: list[PlannedCase] = []
     results: list[Result] = []
+    attempts: dict[str, list[Result]] = {}
+    classes: dict[str, FlakeClass] = {}
     unfinished: list[Unfinished] = []
     not_reached: list[PlannedCase] = []
     events: list[RunEvent] = []
@@ -233,11 +247,19 @@ def _take(line: str, run: RunData, running: dict[tuple[str, int], Start]) -> Non
     event = msgspec.json.decode(line, type=_Envelope).event
     if event == "start":
         start = msgspec.json.decode(line, type=Start)
-        running[start.case, start.repetition] = start
+        if not start.attempt:
+            running[start.case, start.repetition] = start
     elif event == "end":
         result = msgspec.json.decode(line, type=Result)
+        if result.attempt:
+            # The first verdict stays the verdict.
+            run.attempts.setdefault(result.case, []).append(result)
+            return
         running.pop((result.case, result.repetition), None)
         run.results.append(result)
+    elif event == "class":
+        flake = msgspec.json.decode(line, type=FlakeClass)
+        run.classes[flake.case] = flake
     elif event == "run":
         turn = msgspec.json.decode(line, type=RunEvent)
         run.events.append(turn)

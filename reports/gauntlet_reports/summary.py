@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from gauntlet_reports.groups import failures, reasons, shared_rooms
+from gauntlet_reports.flakes import flake_words, not_rerun
+from gauntlet_reports.groups import failures, reasons, shared_rooms, unexpected
 from gauntlet_reports.outcomes import (
     LOOKS,
     MACHINE,
@@ -17,6 +18,7 @@ from gauntlet_reports.outcomes import (
     state_words,
 )
 from gauntlet_reports.run_data import RunData
+from gauntlet_reports.signatures import groups_of
 from gauntlet_reports.text import clipped, count, duration, one_line
 
 _SHOWN = 20
@@ -38,6 +40,13 @@ def summary_lines(run: RunData, color: bool) -> list[str]:
             lines += [paint(_DIM, other) for other in others]
         if len(trouble) > _SHOWN:
             lines.append(f"  and {len(trouble) - _SHOWN:,} more, see the report")
+    for group in groups_of(unexpected(listed)):
+        if len(group.cases) > 1:
+            words = f"{count(len(group.cases), 'case')} went wrong alike: {group.signature}"
+            lines.append(paint(_RED, one_line(words)))
+    if missed := not_rerun(run):
+        words = f"not run again: {count(missed, 'failed case')}, for want of turns or of time"
+        lines.append(paint(_YELLOW, words))
     for reason in reasons(listed):
         words = f"{LOOKS[reason.outcome].word}: {count(len(reason.cases), 'case')}: "
         words += one_line(clipped(reason.reason, 300))
@@ -59,6 +68,8 @@ def _entry_lines(entry: Entry, run: RunData) -> list[str]:
     look = LOOKS[entry.outcome]
     lines = [f"{look.glyph} {look.word}: {one_line(entry.case.name)}"]
     lines.append(f"  {one_line(clipped(message_of(entry), 300))}")
+    if words := flake_words(entry, run):
+        lines.append(f"  {words}")
     if repro := repro_of(entry, run):
         lines.append(f"  repeat it: {one_line(repro)}")
     return lines

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
+from gauntlet_reports.ctrf_report import render_ctrf
 from gauntlet_reports.html_report import render_html
 from gauntlet_reports.json_report import render_json
 from gauntlet_reports.junit_report import render_junit
@@ -15,13 +16,14 @@ from gauntlet_reports.ktap_report import render_ktap
 from gauntlet_reports.markdown_report import render_markdown
 from gauntlet_reports.run_data import RunData, load_run
 
-Format = Literal["html", "json", "junit", "ktap", "markdown"]
+Format = Literal["html", "json", "junit", "ktap", "ctrf", "markdown"]
 
 _RENDERERS: dict[Format, Callable[[RunData], str]] = {
     "html": render_html,
     "json": render_json,
     "junit": render_junit,
     "ktap": render_ktap,
+    "ctrf": render_ctrf,
     "markdown": render_markdown,
 }
 
@@ -32,7 +34,7 @@ def render(run: RunData, fmt: Format) -> str:
 
 
 def write_reports(folder: Path) -> None:
-    """Write results.json, junit.xml and index.html into a run folder, each whole or not at all.
+    """Write the reports into a run folder, each whole or not at all.
 
     Raises OSError when the folder cannot be written.
     """
@@ -40,6 +42,7 @@ def write_reports(folder: Path) -> None:
     reports: tuple[tuple[str, Format], ...] = (
         ("results.json", "json"),
         ("junit.xml", "junit"),
+        ("ctrf.json", "ctrf"),
         ("index.html", "html"),
     )
     for name, fmt in reports:

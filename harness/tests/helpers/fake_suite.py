@@ -17,6 +17,15 @@ from pathlib import Path
 
 # GauntletHarness drops GAUNTLET_* from a runner's environment; these names pass.
 PR_SET_PDEATHSIG = 1
+# What cases with a memory (a file of FOLDER) do when they run again.
+FLAKES = (
+    "Case_FailsAlways/always",
+    "Case_FailsWithTheFirstSeed/seed",
+    "Case_FailsTheFirstTime/once",
+    "Case_BreaksTheSecondTime/broken",
+    "Case_WaitsTheThirdTime/waits",
+    "Case_FailsEverySecondTime/sometimes",
+)
 FOLDER = os.environ.get("FAKE_SIGNAL_FOLDER", "")
 
 
@@ -42,6 +51,10 @@ def cases():
         "WaitsRaces.Runner_WaitsToBeLetGo/a": ("waits", "races", "a"),
         "WaitsRaces.Runner_WaitsToBeLetGo/b": ("waits", "races", "b"),
     }
+    if "FAKE_FLAKES" in os.environ:
+        for way in FLAKES:
+            subject = way.rpartition("/")[2]
+            ways[f"FlakesRaces.{way}"] = ("flakes", "races", subject)
     for number in range(int(os.environ.get("FAKE_CASES", "0"))):
         ways[f"PlainConformance.Case_Passes/plain_{number:04}"] = (
             "plain",
@@ -138,6 +151,8 @@ def run(case, arguments):
         write(line(case, arguments, verdict, **more))
 
     print(f"running {name}", flush=True)
+    if "FlakesRaces." in name:
+        return run_flake(case, arguments, say, write)
     if "_FailsWithEpipe" in name:
         failure = {"file": "suites/fake.cpp", "line": 9, "message": "expected EPIPE, saw 0"}
         lanes = "  p0 |send 1----|\n  p1 |send 2------------|\n"
@@ -186,6 +201,32 @@ def run(case, arguments):
         wait_to_be_let_go(case, arguments)
     say("pass")
     return 0
+
+
+def run_flake(case, arguments, say, write):
+    """Behave as the name says of a case that runs again; the file of each counts its times."""
+    name = case["name"]
+    counted = Path(FOLDER) / f"times-{case['subject']}"
+    with counted.open("a") as file:
+        file.write(f"{arguments.seed or 'master'}\n")
+    times = len(counted.read_text().splitlines())
+    if "_WaitsTheThirdTime" in name and times == 3:
+        wait_to_be_let_go(case, arguments)
+    if "_BreaksTheSecondTime" in name and times > 1:
+        write("garbage\n")
+        return 0
+    if "_FailsTheFirstTime" in name and times > 1:
+        say("pass")
+        return 0
+    if "_FailsEverySecondTime" in name and (times % 2 or "FAKE_FIXED" in os.environ):
+        say("pass")
+        return 0
+    if "_FailsWithTheFirstSeed" in name and (arguments.seed or "4242") != "4242":
+        say("pass")
+        return 0
+    failure = {"file": "suites/fake.cpp", "line": 9, "message": f"item {times} was lost"}
+    say("fail", failures=[failure], reason=f"item {times} was lost")
+    return 1
 
 
 def wait_forever():

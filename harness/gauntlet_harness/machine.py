@@ -1,0 +1,44 @@
+"""Whether the machine lacked something while a case ran: memory, or room on a disk."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+# Where cases and the harness write: without room here nothing that is written can be believed.
+_WRITTEN = (Path("/dev/shm"), Path("/tmp"))
+_LEAST_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class MachineState:
+    """What the machine counts of its own distress."""
+
+    oom_kills: int
+
+
+def machine_state() -> MachineState:
+    """Return the counters as they are now; what the kernel does not tell counts as 0."""
+    with contextlib.suppress(OSError, ValueError):
+        for line in Path("/proc/vmstat").read_text().splitlines():
+            name, _, value = line.partition(" ")
+            if name == "oom_kill":
+                return MachineState(oom_kills=int(value))
+    return MachineState(oom_kills=0)
+
+
+def trouble_since(before: MachineState, folder: Path) -> str:
+    """Return what the machine lacked since ``before``, in words, or ``""``.
+
+    ``folder`` is where the run is written to.
+    """
+    killed = machine_state().oom_kills - before.oom_kills
+    troubles = [f"the kernel killed {killed} processes for want of memory"] if killed > 0 else []
+    for place in (folder, *_WRITTEN):
+        with contextlib.suppress(OSError):
+            room = os.statvfs(place)
+            if room.f_blocks and room.f_bavail * room.f_frsize < _LEAST_BYTES:
+                troubles.append(f"there is no room left in {place}")
+    return "; ".join(troubles)
