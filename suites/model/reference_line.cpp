@@ -1,7 +1,8 @@
 // The reference line as scenarios of the model engine.
-#include <algorithm>
 #include <array>
 #include <cstring>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "history/fifo_channel.h"
@@ -50,6 +51,14 @@ void drain(Self& self) {
   }
 }
 
+/// The side; nothing where an heir may have been faster.
+std::optional<Line> side_of(Self& self, LineSide side, const LineScenario& plan) {
+  auto line = Line::attach_descriptor(kRegionDescriptor, side);
+  if (line) return std::move(*line);
+  self.expect(plan.heir == side && line.status() == reference::Status::full_table, "attach failed");
+  return std::nullopt;
+}
+
 /// Whose place is free, or was a dead one's; nothing where its holder lives.
 void inherit(Self& self, LineSide side) {
   auto line = Line::attach_descriptor(kRegionDescriptor, side);
@@ -86,18 +95,20 @@ Scenario line_of(const LineScenario& plan) {
   scenario.processes.push_back({.name = "sender",
                                 .body =
                                     [plan](Self& self) {
-                                      Line line = attached<Line>(self, LineSide::sender);
+                                      auto line = side_of(self, LineSide::sender, plan);
+                                      if (!line) return;
                                       for (std::uint32_t n = 1; n <= plan.messages; ++n) {
-                                        send(self, line, n, until(plan.deaths));
+                                        send(self, *line, n, until(plan.deaths));
                                       }
                                     },
                                 .may_die = plan.deaths});
   scenario.processes.push_back({.name = "receiver",
                                 .body =
                                     [plan](Self& self) {
-                                      Line line = attached<Line>(self, LineSide::receiver);
+                                      auto line = side_of(self, LineSide::receiver, plan);
+                                      if (!line) return;
                                       for (std::uint32_t n = 0; n < plan.messages; ++n) {
-                                        if (receive(self, line, until(plan.deaths)) != Outcome::ok)
+                                        if (receive(self, *line, until(plan.deaths)) != Outcome::ok)
                                           return;
                                       }
                                     },
