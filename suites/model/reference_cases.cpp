@@ -125,7 +125,7 @@ GAUNTLET_CASE(SharedMemoryRaces, ReferenceLine_AllInterleavingsAreAQueueAndNoWak
       for (const std::uint32_t capacity : {1, 2}) {
         hold(context,
              schedule::line_of({.capacity = capacity, .messages = 3, .membarrier = membarrier}),
-             Memory::c11, search, share(context));
+             Memory::tso, search, share(context));
       }
     }
   }
@@ -145,7 +145,7 @@ GAUNTLET_CASE(SharedMemoryRaces, ReferenceLineClosedInTraffic_DeliversWhatWasAck
       hold(context,
            schedule::line_closed_in_traffic(
                {.capacity = 2, .messages = 3, .membarrier = membarrier}),
-           Memory::c11, search, share(context));
+           Memory::tso, search, share(context));
     }
   }
 }
@@ -168,7 +168,7 @@ GAUNTLET_CASE(SharedMemoryCrashes, ReferenceLineHeirOfADeadSide_GoesOnWhereItSto
               .clause = "reference/line.h (the next one goes on where it stopped)",
               .deadline = kDeadline) {
   for (const auto side : {reference::LineSide::sender, reference::LineSide::receiver}) {
-    for (const Memory memory : {Memory::sc, Memory::tso, Memory::c11}) {
+    for (const Memory memory : {Memory::sc, Memory::tso}) {
       for (const Search search : {Search::pct, Search::walk}) {
         hold(context,
              schedule::line_of({.capacity = 2, .messages = 2, .deaths = true, .heir = side}),
