@@ -113,6 +113,71 @@ GAUNTLET_CASE(SharedMemoryCrashes, ReferenceChannelTwoDieOneInTheRecovery_LosesA
   }
 }
 
+GAUNTLET_CASE(SharedMemoryRaces, ReferenceLine_AllInterleavingsAreAQueueAndNoWakeUpIsLost,
+              .clause = "reference/line.h (linearizable as a bounded FIFO queue)",
+              .deadline = kDeadline) {
+  for (const bool membarrier : {true, false}) {
+    for (const Memory memory : {Memory::sc, Memory::tso}) {
+      hold(context, schedule::line_of({.messages = 2, .membarrier = membarrier}), memory,
+           Search::exhaustive, 1'000'000, true);
+    }
+    for (const Search search : {Search::pct, Search::pos, Search::walk}) {
+      for (const std::uint32_t capacity : {1, 2}) {
+        hold(context,
+             schedule::line_of({.capacity = capacity, .messages = 3, .membarrier = membarrier}),
+             Memory::tso, search, share(context));
+      }
+    }
+  }
+}
+
+GAUNTLET_CASE(SharedMemoryRaces, ReferenceLineClosedInTraffic_DeliversWhatWasAcknowledged,
+              .clause =
+                  "reference/line.h (a send that is under way comes before the close, or "
+                  "answers closed)",
+              .deadline = kDeadline) {
+  for (const bool membarrier : {true, false}) {
+    for (const Memory memory : {Memory::sc, Memory::tso}) {
+      hold(context, schedule::line_closed_in_traffic({.messages = 2, .membarrier = membarrier}),
+           memory, Search::exhaustive, 1'000'000, true);
+    }
+    for (const Search search : {Search::pct, Search::pos, Search::walk}) {
+      hold(context,
+           schedule::line_closed_in_traffic(
+               {.capacity = 2, .messages = 3, .membarrier = membarrier}),
+           Memory::tso, search, share(context));
+    }
+  }
+}
+
+GAUNTLET_CASE(SharedMemoryCrashes, ReferenceLineAllSingleDeaths_LoseAtMostTheDeadsCall,
+              .clause = "reference/line.h (death at any instruction)", .deadline = kDeadline) {
+  for (const Memory memory : {Memory::sc, Memory::tso}) {
+    hold(context, schedule::line_of({.messages = 2, .deaths = true}), memory, Search::exhaustive,
+         1'000'000, true);
+  }
+  for (const bool membarrier : {true, false}) {
+    for (const Search search : {Search::pct, Search::pos, Search::walk}) {
+      hold(context, schedule::line_of({.messages = 3, .deaths = true, .membarrier = membarrier}),
+           Memory::c11, search, share(context));
+    }
+  }
+}
+
+GAUNTLET_CASE(SharedMemoryCrashes, ReferenceLineHeirOfADeadSide_GoesOnWhereItStopped,
+              .clause = "reference/line.h (the next one goes on where it stopped)",
+              .deadline = kDeadline) {
+  for (const auto side : {reference::LineSide::sender, reference::LineSide::receiver}) {
+    for (const Memory memory : {Memory::sc, Memory::tso}) {
+      for (const Search search : {Search::pct, Search::walk}) {
+        hold(context,
+             schedule::line_of({.capacity = 2, .messages = 2, .deaths = true, .heir = side}),
+             memory, search, share(context));
+      }
+    }
+  }
+}
+
 GAUNTLET_CASE(MessagePassingRaces, ReferenceRendezvousOneToOne_AllInterleavingsAreAHandOver,
               .clause = "reference/rendezvous.h (a message passes at one instant of both calls)",
               .deadline = kDeadline) {
