@@ -13,9 +13,6 @@ using schedule::Search;
 // How many executions: a smoke test's share, what a night can see, and a soak.
 std::uint64_t share(CaseContext& context) { return context.amount(500, 30'000, 20'000'000); }
 
-/// For a search that ends by itself.
-constexpr std::uint64_t kAll = 1'000'000'000;
-
 /// A share of a busy machine's CPU is enough for it.
 constexpr std::chrono::seconds kDeadline{180};
 
@@ -78,15 +75,18 @@ GAUNTLET_CASE(SemaphoresCrashes, ReferenceSomebodyComesIntoTheDeadsPlace_KeepsHi
 // The same at its narrowest: everybody has attached, and the unit is held from the beginning.
 GAUNTLET_CASE(SemaphoresCrashes, ReferenceHeirWhileHisPlaceIsLookedAfter_KeepsHisUnit,
               .clause = "reference/semaphore.h (units_returned_on_death)", .deadline = kDeadline) {
-  hold(context, schedule::semaphore_with_an_heir(), Memory::sc, Search::exhaustive, kAll, true);
+  for (const Search search : {Search::exhaustive, Search::pct, Search::walk}) {
+    hold(context, schedule::semaphore_with_an_heir(), Memory::sc, search, share(context));
+  }
 }
 
 // Its word says who acted, as what and at which of four turns; the serial tells it from an older
 // one of the same words.
 GAUNTLET_CASE(SemaphoresCrashes, ReferenceFourActsAndADeathMeanwhile_TheWordIsAnotherOne,
               .clause = "reference/semaphore.h (units_returned_on_death)", .deadline = kDeadline) {
-  hold(context, schedule::semaphore_word_that_comes_again(), Memory::sc, Search::exhaustive, kAll,
-       true);
+  for (const Search search : {Search::exhaustive, Search::pct, Search::walk}) {
+    hold(context, schedule::semaphore_word_that_comes_again(), Memory::sc, search, share(context));
+  }
 }
 
 GAUNTLET_CASE(SharedMemoryRaces, ReferenceChannelOneToOne_AllInterleavingsAreAQueue,
@@ -142,8 +142,10 @@ GAUNTLET_CASE(MessagePassingRaces, ReferenceRendezvousOneToOne_AllInterleavingsA
 GAUNTLET_CASE(MessagePassingRaces, ReferenceRendezvousOfferTakenBack_IsNotReceived,
               .clause = "reference/rendezvous.h (timed_out: nobody has taken it, and nobody will)",
               .deadline = kDeadline) {
-  hold(context, schedule::rendezvous_offer_that_is_taken_back(), Memory::sc, Search::exhaustive,
-       kAll, true);
+  for (const Search search : {Search::exhaustive, Search::pct, Search::walk}) {
+    hold(context, schedule::rendezvous_offer_that_is_taken_back(), Memory::sc, search,
+         share(context));
+  }
 }
 
 GAUNTLET_CASE(MessagePassingRaces, ReferenceRendezvousContended_EachMessageGoesToOneReceiver,
