@@ -51,6 +51,20 @@ Scenario semaphore_scenario(const SemaphoreShape& shape) {
   return scenario;
 }
 
+/// When all others are done or dead, every unit is there again: a history alone cannot tell that
+/// one which may still come back never will.
+ProcessPlan audit(std::uint32_t units) {
+  return {.name = "audit",
+          .body =
+              [units](Self& self) {
+                auto semaphore = attached<Semaphore>(self);
+                semaphore.reclaim_from_the_dead();
+                self.expect(semaphore.value() == units,
+                            "a unit of the dead did not come back once");
+              },
+          .starts = Starts::at_the_end};
+}
+
 }  // namespace
 
 Scenario semaphore_of_one(std::size_t processes, bool deaths, std::uint32_t places) {
@@ -76,6 +90,7 @@ Scenario semaphore_calls(const SemaphoreShape& shape, const Workload& workload,
           self.call(Op::value, 0, [&] { return Response{Outcome::ok, semaphore.value()}; });
         }
       });
+  if (shape.returned_on_death) scenario.processes.push_back(audit(shape.units));
   return scenario;
 }
 
