@@ -137,7 +137,7 @@ GAUNTLET_CASE(FuturesRaces, ReferencePromiseThreeWithTwoCalls_AllAreToldTheSame,
               .clause = "reference/promise.h (settled in one compare-and-swap)",
               .deadline = kDeadline) {
   const Scenario scenario = schedule::promise_calls({"sw", "fw", "wt"}, 0);
-  see(context, scenario, Memory::sc, Effort::beyond);
+  see(context, scenario, Memory::sc, Effort::minutes);
   see(context, scenario, Memory::tso, Effort::beyond);
   draw_deeper(context, scenario);
 }
