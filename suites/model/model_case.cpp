@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdio>
 
 #include "base/limits.h"
@@ -12,6 +13,12 @@
 #include "schedule/schedule_file.h"
 
 namespace gauntlet {
+namespace {
+
+/// A case of a soak holds up to ten searches within an hour.
+constexpr std::chrono::seconds kSoakPatience{300};
+
+}  // namespace
 
 void hold(CaseContext& context, const schedule::Scenario& scenario, schedule::Memory memory,
           schedule::Search search, std::uint64_t most, bool complete) {
@@ -25,7 +32,10 @@ void hold(CaseContext& context, const schedule::Scenario& scenario, schedule::Me
   options.search = search;
   options.seed = context.random().below(~std::uint64_t{0});
   options.most_executions = most;
-  options.deadline = Deadline::after(kCallPatience);
+  // A search that must see everything is not to fail because others use the machine.
+  const bool soak = context.profile() == Profile::soak;
+  options.deadline = complete ? context.patience()
+                              : Deadline::after(soak ? kSoakPatience : kCallPatience);
   if (::isatty(STDERR_FILENO) != 0) {
     options.progress = [&](const schedule::Coverage& coverage) {
       std::fprintf(stderr, "\r%s  ", coverage.describe(scenario, options).c_str());

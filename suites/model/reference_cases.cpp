@@ -72,6 +72,23 @@ GAUNTLET_CASE(SemaphoresCrashes, ReferenceSomebodyComesIntoTheDeadsPlace_KeepsHi
   }
 }
 
+// The same at its narrowest: everybody has attached, and the unit is held from the beginning.
+GAUNTLET_CASE(SemaphoresCrashes, ReferenceHeirWhileHisPlaceIsLookedAfter_KeepsHisUnit,
+              .clause = "reference/semaphore.h (units_returned_on_death)", .deadline = kDeadline) {
+  for (const Search search : {Search::exhaustive, Search::pct, Search::walk}) {
+    hold(context, schedule::semaphore_with_an_heir(), Memory::sc, search, share(context));
+  }
+}
+
+// Its word says who acted, as what and at which of four turns; the serial tells it from an older
+// one of the same words.
+GAUNTLET_CASE(SemaphoresCrashes, ReferenceFourActsAndADeathMeanwhile_TheWordIsAnotherOne,
+              .clause = "reference/semaphore.h (units_returned_on_death)", .deadline = kDeadline) {
+  for (const Search search : {Search::exhaustive, Search::pct, Search::walk}) {
+    hold(context, schedule::semaphore_word_that_comes_again(), Memory::sc, search, share(context));
+  }
+}
+
 GAUNTLET_CASE(SharedMemoryRaces, ReferenceChannelOneToOne_AllInterleavingsAreAQueue,
               .clause = "reference/channel.h (linearizable as a bounded FIFO queue)",
               .deadline = kDeadline) {
@@ -183,6 +200,17 @@ GAUNTLET_CASE(MessagePassingRaces, ReferenceRendezvousOneToOne_AllInterleavingsA
               .deadline = kDeadline) {
   hold(context, schedule::rendezvous_of(1, 1, false), Memory::sc, Search::exhaustive, 1'000'000,
        true);
+}
+
+// A receiver copies an offer before it takes it: what it copied may be offered no longer, though
+// another offer of that sender lies in the same buffer.
+GAUNTLET_CASE(MessagePassingRaces, ReferenceRendezvousOfferTakenBack_IsNotReceived,
+              .clause = "reference/rendezvous.h (timed_out: nobody has taken it, and nobody will)",
+              .deadline = kDeadline) {
+  for (const Search search : {Search::exhaustive, Search::pct, Search::walk}) {
+    hold(context, schedule::rendezvous_offer_that_is_taken_back(), Memory::sc, search,
+         share(context));
+  }
 }
 
 GAUNTLET_CASE(MessagePassingRaces, ReferenceRendezvousContended_EachMessageGoesToOneReceiver,

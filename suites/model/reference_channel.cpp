@@ -36,17 +36,19 @@ Outcome receive(Self& self, Channel& channel, Deadline deadline) {
       .outcome;
 }
 
-std::string judge(const Ending& ending, std::uint64_t capacity) {
-  history::FifoRules rules;
-  rules.capacity = capacity;
-  rules.drained = true;
-  return in_words(history::check_fifo_channel(ending.history, rules));
+/// Takes what is left, when all others are done.
+ProcessPlan drain() {
+  return {.name = "drain",
+          .body =
+              [](Self& self) {
+                auto channel = attached<Channel>(self);
+                while (receive(self, channel, reference::kDoNotWait) == Outcome::ok) {
+                }
+              },
+          .starts = Starts::at_the_end};
 }
 
-}  // namespace
-
-Scenario channel_of(std::uint32_t capacity, std::uint32_t senders, std::uint32_t messages,
-                    bool deaths) {
+Scenario channel_scenario(std::uint32_t capacity) {
   Scenario scenario;
   scenario.name = "reference channel";
   scenario.region_bytes = kRegionBytes;
@@ -57,11 +59,26 @@ Scenario channel_of(std::uint32_t capacity, std::uint32_t senders, std::uint32_t
     options.participants = 5;
     self.expect(static_cast<bool>(Channel::create_anonymous(options)), "create failed");
   };
+  scenario.time_outs_rescue_the_dead_only = true;
+  scenario.judge = [capacity](const Ending& ending) {
+    history::FifoRules rules;
+    rules.capacity = capacity;
+    rules.drained = true;
+    return in_words(history::check_fifo_channel(ending.history, rules));
+  };
+  return scenario;
+}
+
+}  // namespace
+
+Scenario channel_of(std::uint32_t capacity, std::uint32_t senders, std::uint32_t messages,
+                    bool deaths) {
+  Scenario scenario = channel_scenario(capacity);
   for (std::uint32_t sender = 0; sender < senders; ++sender) {
     scenario.processes.push_back({.name = "sender " + std::to_string(sender),
                                   .body =
                                       [=](Self& self) {
-                                        Channel channel = attached<Channel>(self);
+                                        auto channel = attached<Channel>(self);
                                         for (std::uint32_t n = 0; n < messages; ++n) {
                                           send(self, channel, 1 + sender * 100 + n, until(deaths));
                                         }
@@ -71,25 +88,28 @@ Scenario channel_of(std::uint32_t capacity, std::uint32_t senders, std::uint32_t
   scenario.processes.push_back({.name = "receiver",
                                 .body =
                                     [=](Self& self) {
-                                      Channel channel = attached<Channel>(self);
+                                      auto channel = attached<Channel>(self);
                                       for (std::uint32_t n = 0; n < senders * messages; ++n) {
                                         if (receive(self, channel, until(deaths)) != Outcome::ok)
                                           return;
                                       }
                                     },
                                 .may_die = deaths});
-  scenario.processes.push_back({.name = "drain",
-                                .body =
-                                    [=](Self& self) {
-                                      Channel channel = attached<Channel>(self);
-                                      while (receive(self, channel, reference::kDoNotWait) ==
-                                             Outcome::ok) {
-                                      }
-                                    },
-                                .starts = Starts::at_the_end});
+  scenario.processes.push_back(drain());
   scenario.faults.deaths = deaths ? 1 : 0;
-  scenario.time_outs_rescue_the_dead_only = true;
-  scenario.judge = [capacity](const Ending& ending) { return judge(ending, capacity); };
+  return scenario;
+}
+
+Scenario channel_calls(std::uint32_t capacity, const Workload& workload, std::uint32_t deaths) {
+  Scenario scenario = channel_scenario(capacity);
+  add_processes(
+      scenario, workload, deaths, deaths > 0,
+      [](Self& self, const std::string& /*calls*/) { return attached<Channel>(self); },
+      [](Self& self, Channel& channel, char call, std::uint64_t id, Deadline deadline) {
+        if (call == 's') send(self, channel, id, deadline);
+        if (call == 'r') receive(self, channel, deadline);
+      });
+  scenario.processes.push_back(drain());
   return scenario;
 }
 

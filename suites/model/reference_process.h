@@ -9,7 +9,9 @@
 
 #include "history/call.h"
 #include "history/verdict.h"
+#include "model/reference_scenarios.h"
 #include "reference/deadline.h"
+#include "reference/event_count.h"
 #include "reference/status.h"
 #include "schedule/scenario.h"
 
@@ -27,12 +29,48 @@ inline reference::Deadline until(bool deaths) {
   return deaths ? reference::Clock::now() + kPatience : reference::kForever;
 }
 
+/// The same for searches that see everything, where every look costs: two sleeps and a bit.
+inline reference::Deadline just_until(bool gives_up) {
+  return gives_up ? reference::Clock::now() + 2 * reference::kLongestSleep +
+                        std::chrono::milliseconds{20}
+                  : reference::kForever;
+}
+
 /// A handle of the running process, on the object that the scenario made.
 template <class Object, class... Side>
 Object attached(Self& self, Side... side) {
   auto object = Object::attach_descriptor(kRegionDescriptor, side...);
   self.expect(static_cast<bool>(object), "attach failed");
   return std::move(*object);
+}
+
+/// One process for each word of `workload`. It attaches undisturbed, never spins, and makes the
+/// calls of its letters: perform(self, object, letter, id, deadline), where `id` is another one
+/// each time.
+template <class Attach, class Perform>
+void add_processes(Scenario& scenario, const Workload& workload, std::uint32_t deaths,
+                   bool gives_up, Attach attach, Perform perform) {
+  for (std::size_t i = 0; i < workload.size(); ++i) {
+    const auto body = [=, calls = workload[i]](Self& self) {
+      auto object = attach(self, calls);
+      object.set_spin(std::chrono::nanoseconds{0});
+      const std::size_t before = calls.find(kReady);
+      if (before == std::string::npos) self.ready();
+      std::uint64_t id = (i + 1) * 100;
+      for (const char call : calls) {
+        if (call == kReady) {
+          self.ready();
+        } else {
+          perform(self, object, call, id++, just_until(gives_up));
+        }
+      }
+    };
+    scenario.processes.push_back({.name = "process " + std::to_string(i),
+                                  .body = body,
+                                  .may_die = deaths > 0,
+                                  .makes_ready = true});
+  }
+  scenario.faults.deaths = deaths;
 }
 
 inline history::Outcome outcome_of(reference::Status status) {

@@ -4,11 +4,49 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "reference/line.h"
 #include "schedule/scenario.h"
 
 namespace gauntlet::schedule {
+
+/// What each process calls, a letter a call: small enough to see all that can come of it. Whoever
+/// must wait sleeps at once, and who has to reckon with a death gives up after two looks at who is
+/// alive. The processes have attached before anything else happens, and have made the calls before
+/// a kReady; each may die anywhere after.
+using Workload = std::vector<std::string>;
+inline constexpr char kReady = '|';
+
+/// s sends, r receives. At the end somebody takes what is left. Nobody waits for ever in a workload
+/// with as many sends as receives.
+Scenario channel_calls(std::uint32_t capacity, const Workload& workload, std::uint32_t deaths);
+
+struct SemaphoreShape {
+  std::uint32_t units = 1;
+  std::uint32_t places = 4;
+  bool returned_on_death = false;
+};
+/// a acquires a unit, r releases one, v looks at the value.
+Scenario semaphore_calls(const SemaphoreShape& shape, const Workload& workload,
+                         std::uint32_t deaths);
+/// One dies with the unit, another looks after it, and a third comes into the dead one's place and
+/// acquires it: it keeps it.
+Scenario semaphore_with_an_heir();
+/// One does four acts and begins a fifth: without a serial its word would read as at first, while
+/// another still goes by what it read there.
+Scenario semaphore_word_that_comes_again();
+
+/// s sets, f fails (both make it a setter's process), w waits, t looks without waiting.
+Scenario promise_calls(const Workload& workload, std::uint32_t deaths);
+
+/// s sends, r receives; each process does one of them. With more of the one than of the other, who
+/// meets nobody gives up.
+Scenario rendezvous_calls(const Workload& workload, std::uint32_t deaths);
+/// A sender takes back what it offered and offers something else in the same buffer, while somebody
+/// may still be copying the first.
+Scenario rendezvous_offer_that_is_taken_back();
 
 /// So many processes acquire and release the one unit of a semaphore; with deaths, any one of them
 /// dies and its unit comes back. With fewer `places` than processes, somebody must come into a dead

@@ -1,0 +1,200 @@
+// Small workloads on the reference core: two processes with three calls each and three with two,
+// all interleavings and all single deaths under SC and TSO, as far as that can be reached.
+#include "cases/case.h"
+#include "model/model_case.h"
+#include "model/reference_scenarios.h"
+
+namespace gauntlet {
+namespace {
+
+using schedule::Memory;
+using schedule::Scenario;
+using schedule::Search;
+
+constexpr std::chrono::seconds kDeadline{180};
+
+/// How many executions it takes to see everything, and what may be spent on it in each profile: a
+/// search that takes more than about a minute is complete in a soak only.
+enum class Effort : std::uint8_t {
+  seconds,  ///< complete from full on
+  minutes,  ///< complete in a soak
+  beyond,   ///< as far as the time goes; what was seen says whether that was all
+};
+
+bool is_complete(CaseContext& context, Effort effort) {
+  switch (effort) {
+    case Effort::seconds:
+      return context.profile() != Profile::smoke;
+    case Effort::minutes:
+      return context.profile() == Profile::soak;
+    case Effort::beyond:
+      return false;
+  }
+  return false;
+}
+
+void see(CaseContext& context, const Scenario& scenario, Memory memory, Effort effort) {
+  constexpr std::uint64_t kAll = 1'000'000'000;
+  const bool complete = is_complete(context, effort);
+  hold(context, scenario, memory, Search::exhaustive,
+       complete ? kAll : context.amount(500, 10'000, 100'000'000), complete);
+}
+
+/// C11 has more executions than can be seen, and two deaths have: those are drawn.
+void draw_deeper(CaseContext& context, Scenario scenario) {
+  const std::uint64_t most = context.amount(300, 10'000, 5'000'000);
+  hold(context, scenario, Memory::c11, Search::pct, most);
+  hold(context, scenario, Memory::c11, Search::walk, most);
+  if (scenario.faults.deaths == 0) return;
+  scenario.faults.deaths = 2;
+  for (const Memory memory : {Memory::sc, Memory::tso, Memory::c11}) {
+    hold(context, scenario, memory, Search::pct, most);
+  }
+}
+
+GAUNTLET_CASE(SharedMemoryRaces, ReferenceChannelTwoWithThreeCalls_AllIsAQueue,
+              .clause = "reference/channel.h (linearizable as a bounded FIFO queue)",
+              .deadline = kDeadline) {
+  const Scenario scenario = schedule::channel_calls(1, {"sss", "rrr"}, 0);
+  see(context, scenario, Memory::sc, Effort::beyond);
+  see(context, scenario, Memory::tso, Effort::beyond);
+  draw_deeper(context, scenario);
+}
+
+GAUNTLET_CASE(SharedMemoryRaces, ReferenceChannelThreeWithTwoCalls_AllIsAQueue,
+              .clause = "reference/channel.h (linearizable as a bounded FIFO queue)",
+              .deadline = kDeadline) {
+  const Scenario scenario = schedule::channel_calls(1, {"ss", "sr", "rr"}, 0);
+  see(context, scenario, Memory::sc, Effort::beyond);
+  see(context, scenario, Memory::tso, Effort::beyond);
+  draw_deeper(context, scenario);
+}
+
+GAUNTLET_CASE(SharedMemoryCrashes,
+              ReferenceChannelTwoWithThreeCallsAndADeath_LosesAtMostTheDeadsCall,
+              .clause = "reference/channel.h (death at any instruction)", .deadline = kDeadline) {
+  const Scenario scenario = schedule::channel_calls(1, {"sss", "rrr"}, 1);
+  see(context, scenario, Memory::sc, Effort::beyond);
+  see(context, scenario, Memory::tso, Effort::beyond);
+  draw_deeper(context, scenario);
+}
+
+GAUNTLET_CASE(SharedMemoryCrashes,
+              ReferenceChannelThreeWithTwoCallsAndADeath_LosesAtMostTheDeadsCall,
+              .clause = "reference/channel.h (death at any instruction)", .deadline = kDeadline) {
+  const Scenario scenario = schedule::channel_calls(1, {"ss", "sr", "rr"}, 1);
+  see(context, scenario, Memory::sc, Effort::beyond);
+  see(context, scenario, Memory::tso, Effort::beyond);
+  draw_deeper(context, scenario);
+}
+
+GAUNTLET_CASE(SemaphoresRaces, ReferenceSemaphoreTwoWithThreeCalls_AllIsExplained,
+              .clause = "reference/semaphore.h (linearizable; nobody waits for another's call)",
+              .deadline = kDeadline) {
+  const Scenario scenario = schedule::semaphore_calls({}, {"arv", "arv"}, 0);
+  see(context, scenario, Memory::sc, Effort::seconds);
+  see(context, scenario, Memory::tso, Effort::seconds);
+  draw_deeper(context, scenario);
+}
+
+GAUNTLET_CASE(SemaphoresRaces, ReferenceSemaphoreThreeWithTwoCalls_AllIsExplained,
+              .clause = "reference/semaphore.h (linearizable; nobody waits for another's call)",
+              .deadline = kDeadline) {
+  const Scenario scenario = schedule::semaphore_calls({}, {"ar", "ar", "ar"}, 0);
+  see(context, scenario, Memory::sc, Effort::beyond);
+  see(context, scenario, Memory::tso, Effort::beyond);
+  draw_deeper(context, scenario);
+}
+
+GAUNTLET_CASE(SemaphoresCrashes, ReferenceSemaphoreTwoWithThreeCallsAndADeath_TheUnitComesBackOnce,
+              .clause = "reference/semaphore.h (units_returned_on_death)", .deadline = kDeadline) {
+  const Scenario scenario =
+      schedule::semaphore_calls({.returned_on_death = true}, {"arv", "arv"}, 1);
+  see(context, scenario, Memory::sc, Effort::beyond);
+  see(context, scenario, Memory::tso, Effort::beyond);
+  draw_deeper(context, scenario);
+}
+
+GAUNTLET_CASE(SemaphoresCrashes, ReferenceSemaphoreThreeWithTwoCallsAndADeath_TheUnitComesBackOnce,
+              .clause = "reference/semaphore.h (units_returned_on_death)", .deadline = kDeadline) {
+  const Scenario scenario =
+      schedule::semaphore_calls({.returned_on_death = true}, {"ar", "ar", "ar"}, 1);
+  see(context, scenario, Memory::sc, Effort::beyond);
+  see(context, scenario, Memory::tso, Effort::beyond);
+  draw_deeper(context, scenario);
+}
+
+GAUNTLET_CASE(FuturesRaces, ReferencePromiseTwoWithThreeCalls_AllAreToldTheSame,
+              .clause = "reference/promise.h (settled in one compare-and-swap)",
+              .deadline = kDeadline) {
+  const Scenario scenario = schedule::promise_calls({"sfw", "wtw"}, 0);
+  see(context, scenario, Memory::sc, Effort::seconds);
+  see(context, scenario, Memory::tso, Effort::seconds);
+  draw_deeper(context, scenario);
+}
+
+GAUNTLET_CASE(FuturesRaces, ReferencePromiseThreeWithTwoCalls_AllAreToldTheSame,
+              .clause = "reference/promise.h (settled in one compare-and-swap)",
+              .deadline = kDeadline) {
+  const Scenario scenario = schedule::promise_calls({"sw", "fw", "wt"}, 0);
+  see(context, scenario, Memory::sc, Effort::minutes);
+  see(context, scenario, Memory::tso, Effort::beyond);
+  draw_deeper(context, scenario);
+}
+
+GAUNTLET_CASE(FuturesCrashes, ReferencePromiseTwoWithThreeCallsAndADeath_AllAreToldTheSame,
+              .clause = "reference/promise.h (breaks when no setter is left)",
+              .deadline = kDeadline) {
+  const Scenario scenario = schedule::promise_calls({"sfw", "wtw"}, 1);
+  see(context, scenario, Memory::sc, Effort::seconds);
+  see(context, scenario, Memory::tso, Effort::minutes);
+  draw_deeper(context, scenario);
+}
+
+GAUNTLET_CASE(FuturesCrashes, ReferencePromiseThreeWithTwoCallsAndADeath_AllAreToldTheSame,
+              .clause = "reference/promise.h (breaks when no setter is left)",
+              .deadline = kDeadline) {
+  const Scenario scenario = schedule::promise_calls({"sw", "fw", "wt"}, 1);
+  see(context, scenario, Memory::sc, Effort::beyond);
+  see(context, scenario, Memory::tso, Effort::beyond);
+  draw_deeper(context, scenario);
+}
+
+GAUNTLET_CASE(MessagePassingRaces, ReferenceRendezvousTwoWithThreeCalls_AllIsAHandOver,
+              .clause = "reference/rendezvous.h (a message passes at one instant of both calls)",
+              .deadline = kDeadline) {
+  const Scenario scenario = schedule::rendezvous_calls({"sss", "rrr"}, 0);
+  see(context, scenario, Memory::sc, Effort::beyond);
+  see(context, scenario, Memory::tso, Effort::beyond);
+  draw_deeper(context, scenario);
+}
+
+GAUNTLET_CASE(MessagePassingRaces, ReferenceRendezvousThreeWithTwoCalls_AllIsAHandOver,
+              .clause = "reference/rendezvous.h (a message passes at one instant of both calls)",
+              .deadline = kDeadline) {
+  const Scenario scenario = schedule::rendezvous_calls({"ss", "ss", "rr"}, 0);
+  see(context, scenario, Memory::sc, Effort::beyond);
+  see(context, scenario, Memory::tso, Effort::beyond);
+  draw_deeper(context, scenario);
+}
+
+GAUNTLET_CASE(MessagePassingCrashes, ReferenceRendezvousTwoWithThreeCallsAndADeath_NoHalfHandOver,
+              .clause = "reference/rendezvous.h (death at any instruction)",
+              .deadline = kDeadline) {
+  const Scenario scenario = schedule::rendezvous_calls({"sss", "rrr"}, 1);
+  see(context, scenario, Memory::sc, Effort::beyond);
+  see(context, scenario, Memory::tso, Effort::beyond);
+  draw_deeper(context, scenario);
+}
+
+GAUNTLET_CASE(MessagePassingCrashes, ReferenceRendezvousThreeWithTwoCallsAndADeath_NoHalfHandOver,
+              .clause = "reference/rendezvous.h (death at any instruction)",
+              .deadline = kDeadline) {
+  const Scenario scenario = schedule::rendezvous_calls({"ss", "ss", "rr"}, 1);
+  see(context, scenario, Memory::sc, Effort::beyond);
+  see(context, scenario, Memory::tso, Effort::beyond);
+  draw_deeper(context, scenario);
+}
+
+}  // namespace
+}  // namespace gauntlet
