@@ -195,6 +195,26 @@ GAUNTLET_CASE(SharedMemoryCrashes, ReferenceLineHeirOfADeadSide_GoesOnWhereItSto
   }
 }
 
+GAUNTLET_CASE(SharedMemoryRaces, ReferenceChannelInPlace_IsAQueueAndWhatIsBorrowedStays,
+              .clause = "reference/channel.h (loan and borrow)", .deadline = kDeadline) {
+  for (const Memory memory : {Memory::sc, Memory::tso, Memory::c11}) {
+    for (const Search search : {Search::pct, Search::walk}) {
+      hold(context, schedule::channel_in_place(2, 2, false), memory, search, share(context));
+    }
+  }
+}
+
+// The heir clears what the dead one left while the others go on.
+GAUNTLET_CASE(SharedMemoryCrashes, ReferenceChannelInPlaceAnyDies_LosesAtMostWhatItHeld,
+              .clause = "reference/channel.h (loan and borrow; death at any instruction)",
+              .deadline = kDeadline) {
+  for (const Memory memory : {Memory::sc, Memory::tso, Memory::c11}) {
+    for (const Search search : {Search::pct, Search::walk}) {
+      hold(context, schedule::channel_in_place(2, 2, true), memory, search, share(context));
+    }
+  }
+}
+
 GAUNTLET_CASE(MessagePassingRaces, ReferenceRendezvousOneToOne_AllInterleavingsAreAHandOver,
               .clause = "reference/rendezvous.h (a message passes at one instant of both calls)",
               .deadline = kDeadline) {

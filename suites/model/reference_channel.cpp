@@ -1,6 +1,7 @@
 // The reference channel as scenarios of the model engine.
 #include <array>
 #include <cstring>
+#include <utility>
 
 #include "history/fifo_channel.h"
 #include "model/reference_process.h"
@@ -48,6 +49,47 @@ ProcessPlan drain() {
           .starts = Starts::at_the_end};
 }
 
+void send_in_place(Self& self, Channel& channel, std::uint64_t id, Deadline deadline) {
+  self.call(Op::send, id, [&] {
+    auto loan = channel.loan(sizeof(id));
+    if (!loan) return Response{outcome_of(loan.status()), id};
+    std::memcpy(loan->bytes().data(), &id, sizeof(id));
+    return Response{outcome_of(channel.send(std::move(*loan), deadline)), id};
+  });
+}
+
+std::uint64_t id_in(const Channel::Borrowed& message) {
+  std::uint64_t id = 0;
+  std::memcpy(&id, message.bytes().data(), message.size());
+  return id;
+}
+
+/// `kept` is the message before: it was borrowed until this one came, while others went on, and is
+/// given back now.
+Outcome borrow(Self& self, Channel& channel, Channel::Borrowed& kept, Deadline deadline) {
+  const std::uint64_t before = kept ? id_in(kept) : 0;
+  Channel::Borrowed next;
+  const Outcome outcome = self.call(Op::receive, 0,
+                                    [&] {
+                                      auto borrowed = channel.borrow(deadline);
+                                      if (!borrowed)
+                                        return Response{outcome_of(borrowed.status()), 0};
+                                      next = std::move(*borrowed);
+                                      return Response{Outcome::ok, id_in(next)};
+                                    })
+                              .outcome;
+  self.expect(!kept || id_in(kept) == before, "a borrowed message changed");
+  kept = std::move(next);
+  return outcome;
+}
+
+std::string judge(const Ending& ending, std::uint64_t capacity) {
+  history::FifoRules rules;
+  rules.capacity = capacity;
+  rules.drained = true;
+  return in_words(history::check_fifo_channel(ending.history, rules));
+}
+
 Scenario channel_scenario(std::uint32_t capacity) {
   Scenario scenario;
   scenario.name = "reference channel";
@@ -60,12 +102,7 @@ Scenario channel_scenario(std::uint32_t capacity) {
     self.expect(static_cast<bool>(Channel::create_anonymous(options)), "create failed");
   };
   scenario.time_outs_rescue_the_dead_only = true;
-  scenario.judge = [capacity](const Ending& ending) {
-    history::FifoRules rules;
-    rules.capacity = capacity;
-    rules.drained = true;
-    return in_words(history::check_fifo_channel(ending.history, rules));
-  };
+  scenario.judge = [capacity](const Ending& ending) { return judge(ending, capacity); };
   return scenario;
 }
 
@@ -110,6 +147,70 @@ Scenario channel_calls(std::uint32_t capacity, const Workload& workload, std::ui
         if (call == 'r') receive(self, channel, deadline);
       });
   scenario.processes.push_back(drain());
+  return scenario;
+}
+
+Scenario channel_in_place(std::uint32_t senders, std::uint32_t messages, bool deaths) {
+  constexpr std::uint32_t kCapacity = 1;
+  constexpr std::uint64_t kHeirs = 900;
+  Scenario scenario;
+  scenario.name = "reference channel, in place";
+  scenario.region_bytes = kRegionBytes;
+  scenario.create = [senders](Self& self) {
+    Channel::Options options;
+    options.capacity = kCapacity;
+    options.largest_message = sizeof(std::uint64_t);
+    // No place is left over: who comes after a death finds the dead one's.
+    options.participants = senders + 1;
+    options.buffers_each = 2;
+    self.expect(static_cast<bool>(Channel::create_anonymous(options)), "create failed");
+  };
+  for (std::uint32_t sender = 0; sender < senders; ++sender) {
+    scenario.processes.push_back({.name = "lender " + std::to_string(sender),
+                                  .body =
+                                      [=](Self& self) {
+                                        Channel channel = attached<Channel>(self);
+                                        for (std::uint32_t n = 0; n < messages; ++n) {
+                                          send_in_place(self, channel, 1 + sender * 100 + n,
+                                                        until(deaths));
+                                        }
+                                      },
+                                  .may_die = deaths});
+  }
+  scenario.processes.push_back({.name = "borrower",
+                                .body =
+                                    [=](Self& self) {
+                                      Channel channel = attached<Channel>(self);
+                                      Channel::Borrowed kept;
+                                      for (std::uint32_t n = 0; n < senders * messages; ++n) {
+                                        if (borrow(self, channel, kept, until(deaths)) !=
+                                            Outcome::ok)
+                                          return;
+                                      }
+                                    },
+                                .may_die = deaths});
+  if (deaths) {
+    scenario.processes.push_back({.name = "heir",
+                                  .body =
+                                      [](Self& self) {
+                                        Channel channel = attached<Channel>(self);
+                                        send_in_place(self, channel, kHeirs, until(true));
+                                      },
+                                  .starts = Starts::after_a_death});
+  }
+  scenario.processes.push_back({.name = "drain",
+                                .body =
+                                    [=](Self& self) {
+                                      Channel channel = attached<Channel>(self);
+                                      Channel::Borrowed kept;
+                                      while (borrow(self, channel, kept, reference::kDoNotWait) ==
+                                             Outcome::ok) {
+                                      }
+                                    },
+                                .starts = Starts::at_the_end});
+  scenario.faults.deaths = deaths ? 1 : 0;
+  scenario.time_outs_rescue_the_dead_only = true;
+  scenario.judge = [](const Ending& ending) { return judge(ending, kCapacity); };
   return scenario;
 }
 

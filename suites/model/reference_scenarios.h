@@ -74,6 +74,10 @@ Scenario line_of(const LineScenario& plan);
 /// The receiver closes while the sender sends: what was acknowledged must come out, no more.
 Scenario line_closed_in_traffic(const LineScenario& plan);
 
+/// The same with capacity 1, by loan and borrow. The borrower holds each message until the next has
+/// come, and a newcomer takes the dead one's place in the middle of the traffic.
+Scenario channel_in_place(std::uint32_t senders, std::uint32_t messages, bool deaths);
+
 /// Senders of one message each, and receivers that share them out evenly; with deaths, any one
 /// dies.
 Scenario rendezvous_of(std::uint32_t senders, std::uint32_t receivers, bool deaths);
