@@ -135,7 +135,7 @@ GAUNTLET_CASE(SharedMemoryRaces, ReferenceLine_AllInterleavingsAreAQueueAndNoWak
               .deadline = kDeadline) {
   for (const bool membarrier : {true, false}) {
     for (const Memory memory : {Memory::sc, Memory::tso}) {
-      hold(context, schedule::line_of({.messages = 2, .membarrier = membarrier}), memory,
+      hold(context, schedule::line_of({.messages = 1, .membarrier = membarrier}), memory,
            Search::exhaustive, 1'000'000, true);
     }
     for (const Search search : {Search::pct, Search::pos, Search::walk}) {
@@ -155,7 +155,7 @@ GAUNTLET_CASE(SharedMemoryRaces, ReferenceLineClosedInTraffic_DeliversWhatWasAck
               .deadline = kDeadline) {
   for (const bool membarrier : {true, false}) {
     for (const Memory memory : {Memory::sc, Memory::tso}) {
-      hold(context, schedule::line_closed_in_traffic({.messages = 2, .membarrier = membarrier}),
+      hold(context, schedule::line_closed_in_traffic({.messages = 1, .membarrier = membarrier}),
            memory, Search::exhaustive, 1'000'000, true);
     }
     for (const Search search : {Search::pct, Search::pos, Search::walk}) {
@@ -170,7 +170,7 @@ GAUNTLET_CASE(SharedMemoryRaces, ReferenceLineClosedInTraffic_DeliversWhatWasAck
 GAUNTLET_CASE(SharedMemoryCrashes, ReferenceLineAllSingleDeaths_LoseAtMostTheDeadsCall,
               .clause = "reference/line.h (death at any instruction)", .deadline = kDeadline) {
   for (const Memory memory : {Memory::sc, Memory::tso}) {
-    hold(context, schedule::line_of({.messages = 2, .deaths = true}), memory, Search::exhaustive,
+    hold(context, schedule::line_of({.messages = 1, .deaths = true}), memory, Search::exhaustive,
          1'000'000, true);
   }
   for (const bool membarrier : {true, false}) {
