@@ -172,7 +172,7 @@ class Campaign:
         self._settle(job, result)
 
     def _settle(self, job: Job, result: Result) -> None:
-        result.expected = self._plan.expected.covers(result)
+        self._plan.expected.judge(result)
         self._journal.end(result)
         self.results.append(result)
         if result.verdict in ("fail", "hang", "crash", "error"):

@@ -98,7 +98,10 @@ class Result(msgspec.Struct, kw_only=True):
     output: str = ""
     leftovers: list[str] = []
     isolation: Isolation = Isolation()
-    expected: bool = False  # The harness's own: an expectation covers this case.
+    # The harness's own: an expectation covers this case; which one it is; when it expired.
+    expected: bool = False
+    expectation: str = ""
+    expired_on: str = ""
 
     def become(self, verdict: Verdict, reason: str) -> None:
         """Take a graver verdict; the earlier reason stays behind the new one."""
