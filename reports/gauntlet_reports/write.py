@@ -36,7 +36,8 @@ def render(run: RunData, fmt: Format) -> str:
 def write_reports(folder: Path) -> None:
     """Write the reports into a run folder, each whole or not at all.
 
-    They are results.json, junit.xml, index.html and profile.json. Raises OSError when the folder cannot be written.
+    They are results.json, junit.xml, index.html and profile.json. Raises OSError when the folder
+    cannot be written.
     """
     run = load_run(folder)
     reports: tuple[tuple[str, Format], ...] = (
