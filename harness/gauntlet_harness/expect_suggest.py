@@ -71,7 +71,7 @@ def suggest(
     used = set(taken)
     found = []
     for group in groups_of(red):
-        name = _id_for(group.signature, used)
+        name = _id_for(group, used)
         used.add(name)
         members = [result for result in red if signature_of(result) == group.signature]
         found.append(_suggestion(name, group, members, run, names, passed, day))
@@ -166,8 +166,12 @@ def _named(part: Named) -> str:
     return f"{part.name} {'.'.join(map(str, part.version[:2]))}".strip()
 
 
-def _id_for(signature: str, used: set[str]) -> str:
-    words = re.sub(r"[^a-z0-9]+", "-", signature.casefold()).strip("-")
+def _id_for(group: Group, used: set[str]) -> str:
+    """A name that nobody has taken: of the test where all cases are of one, else of what failed."""
+    tests = {case.partition(".")[2].partition("/")[0] for case in group.cases}
+    told = tests.pop() if len(tests) == 1 else group.signature.partition(": ")[2]
+    apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", told)
+    words = re.sub(r"[^a-z0-9]+", "-", apart.casefold()).strip("-")
     name = words[:_LONGEST_ID].rstrip("-") or "failure"
     number = 2
     chosen = name
