@@ -205,7 +205,7 @@ class Campaign:
         self._settle(job, result)
 
     def _settle(self, job: Job, result: Result) -> None:
-        result.expected = self._plan.expected.covers(result)
+        self._plan.expected.judge(result)
         result.attempt = job.attempt
         self._journal.end(result)
         if result.verdict in RED or result.verdict == "error":

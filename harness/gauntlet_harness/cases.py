@@ -98,8 +98,10 @@ class Result(msgspec.Struct, kw_only=True):
     output: str = ""
     leftovers: list[str] = []
     isolation: Isolation = Isolation()
-    # The harness's own:
-    expected: bool = False  # An expectation covers this case.
+    # The harness's own: an expectation covers this case; which one it is; when it expired.
+    expected: bool = False
+    expectation: str = ""
+    expired_on: str = ""
     attempt: int = 0  # 0 the run's verdict; 1 and more: run again because that was a failure.
     trouble: str = ""  # What the machine lacked when this failed, or "".
 

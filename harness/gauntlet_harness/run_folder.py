@@ -44,6 +44,7 @@ class RunInfo(msgspec.Struct, kw_only=True):
     state: str = "running"
     status: int | None = None
     cases: list[Case] = []
+    expiring: list[dict[str, str]] = []
 
 
 class RunFolder:

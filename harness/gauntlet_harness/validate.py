@@ -14,7 +14,7 @@ import msgspec
 from gauntlet_harness.campaign import Campaign, Plan, ordered
 from gauntlet_harness.cases import RED, SKIPPED, Case, Profile, Result, result_for
 from gauntlet_harness.errors import STATUS_FAILED, STATUS_MACHINE, STATUS_OK, UsageError
-from gauntlet_harness.expectations import load_expectations, outcome_of
+from gauntlet_harness.expectations import load_expectations, noted, outcome_of
 from gauntlet_harness.fingerprint import fingerprint, versions
 from gauntlet_harness.flakes import RESERVED_SHARE, broken_off, classes_of, rerun_stages
 from gauntlet_harness.journal import BLAMED, History, Journal, Start, now, read_journal
@@ -67,7 +67,9 @@ def start_run(root: Path, request: Request, prepare: Prepare) -> int:
     for left in sweep_dead_runs(root):
         print(f"removed what a killed run had left: {left}", file=sys.stderr)
     system = fingerprint()
-    expected = load_expectations(root / EXPECTATIONS, system)
+    # Only of the built suites all cases are known: an entry may be for another suite's.
+    names = None if request.suites else [entry.case.name for entry in listed]
+    expected = load_expectations(root / EXPECTATIONS, system, names=names)
     folder = RunFolder.create(root, request.out)
     info = RunInfo(
         fingerprint=system,
@@ -83,6 +85,7 @@ def start_run(root: Path, request: Request, prepare: Prepare) -> int:
         rerun=profile != "smoke" if request.rerun is None else request.rerun,
         started=now(),
         cases=chosen,
+        expiring=noted(expected.expiring()),
     )
     folder.write_info(info)
     _say_first(info)
@@ -108,7 +111,8 @@ def resume_run(root: Path, name: str, request: Request, prepare: Prepare) -> int
             raise UsageError(f"--resume goes on with the run's own {option}; leave {option} out")
     folder = find_run(root, name)
     info = folder.read_info()
-    expected = load_expectations(root / EXPECTATIONS, info.fingerprint)
+    expected = load_expectations(root / EXPECTATIONS, info.fingerprint, target=info.target)
+    info.expiring = noted(expected.expiring())
     if any(Path(path).is_relative_to(root / "build") for path in info.suites):
         prepare(info.preset)
     with Journal(folder.journal_path) as journal:

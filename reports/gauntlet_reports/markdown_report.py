@@ -32,6 +32,7 @@ def render_markdown(run: RunData) -> str:
     listed = entries(run)
     blocks = [f"# Gauntlet: {headline(run)}", f"{status_words(run)} {_facts(run)}".strip()]
     blocks += [f"> {escaped(note)}" for note in run.notes]
+    blocks += [f"> {escaped(words)}" for words in run.reminders]
     trouble = [entry for entry in listed if entry.outcome in MACHINE]
     red = failures(listed)
     blocks += _failing("Trouble of the harness or the machine", trouble, run)

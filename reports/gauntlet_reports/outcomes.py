@@ -203,12 +203,21 @@ def repro_of(entry: Entry, run: RunData) -> str:
 
 def message_of(entry: Entry) -> str:
     """One sentence for whatever is not a pass."""
+    message = _message_of(entry)
+    if entry.result and entry.result.expired_on:
+        name, day = entry.result.expectation, entry.result.expired_on
+        message += f"; the expectation {name} expired on {day}"
+    return message
+
+
+def _message_of(entry: Entry) -> str:
     if entry.outcome == "unfinished":
         return "the run ended while this case was running"
     if entry.outcome == "not_reached":
         return "the run ended before this case was reached"
     if entry.outcome == "unexpected_pass":
-        return "passed, although it was expected to fail"
+        name = entry.result.expectation if entry.result else ""
+        return "passed, although it was expected to fail" + (f": {name}" if name else "")
     if entry.result is None:
         return ""
     if entry.result.reason:

@@ -9,6 +9,8 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
+from gauntlet_reports.expiry import expiry_notes
+
 SCHEMA_VERSION = 1
 
 Verdict = Literal["pass", "fail", "hang", "crash", "unsupported", "not_run", "error"]
@@ -84,6 +86,9 @@ class Result(msgspec.Struct, kw_only=True):
     isolation: Isolation = Isolation()
     at: str = ""
     expected: bool = False
+    expectation: str = ""
+    """The expectation that covers the case, or covered it until ``expired_on``."""
+    expired_on: str = ""
     attempt: int = 0
     trouble: str = ""
 
@@ -155,6 +160,11 @@ class RunData(msgspec.Struct, kw_only=True):
         if self.events:
             return self.events[-1].state
         return self.text("state", "status") or "unknown"
+
+    @property
+    def reminders(self) -> list[str]:
+        """What somebody has to do soon, although nothing is wrong yet."""
+        return expiry_notes(self.info)
 
     @property
     def started(self) -> str:
