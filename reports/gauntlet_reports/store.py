@@ -77,6 +77,12 @@ class Store:
         with errors_told(self.path):
             self._connection.close()
 
+    @property
+    def size(self) -> int:
+        """How many bytes it takes on the disk, with what is not yet merged into its file."""
+        files = (self.path, self.path.with_name(f"{self.path.name}-wal"))
+        return sum(file.stat().st_size for file in files if file.exists())
+
     def add_run(self, folder: Path) -> str:
         """Store a run, as far as it has come, in place of what was known of it; return its id."""
         signer = self._signer or store_writing.default_signer()
