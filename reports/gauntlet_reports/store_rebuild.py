@@ -26,7 +26,7 @@ from gauntlet_reports.store_schema import (
     one_at_a_time,
     transaction,
 )
-from gauntlet_reports.store_writing import Signer, add_run, default_signer, stamp_of
+from gauntlet_reports.store_writing import add_run, stamp_of
 
 _WORKSHOP = ".store-rebuild-"
 
@@ -54,7 +54,6 @@ def rebuild(
     runs: Path,
     tell: Tell = lambda done, total: None,
     *,
-    signer: Signer | None = None,
     wait_s: float = WAIT_S,
 ) -> Rebuilt:
     """Make the store from the runs under ``runs`` and those elsewhere that it knows already.
@@ -63,13 +62,12 @@ def rebuild(
     old one. Raises StoreError when there is something else in its place, or no room.
     """
     home = path.absolute().parent.resolve()
-    signer = signer or default_signer()
     made = Rebuilt()
     with closing(connect(path, write=True, wait_s=wait_s, older_too=True)) as store:
         folders = {*run_folders(runs), *_known_folders(store, home, path).values()}
         with _workshop(home) as workshop, errors_told(path):
             fresh = workshop / path.name
-            refused = _fill(fresh, home, sorted(f for f in folders if stamp_of(f)), signer, tell)
+            refused = _fill(fresh, home, sorted(f for f in folders if stamp_of(f)), tell)
             known = _replace(store, fresh, home, path)
         made.refused = list(refused.values())
         # What others have added meanwhile, and runs that went on.
@@ -77,7 +75,7 @@ def rebuild(
             stamps = dict(store.execute("SELECT run_id, stamp FROM runs"))
             for folder in {*run_folders(runs), *known.values()} - refused.keys():
                 if stamp_of(folder) and stamp_of(folder) != stamps.get(folder.name):
-                    add_run(store, home, folder, signer)
+                    add_run(store, home, folder)
             there = {run_id for (run_id,) in store.execute("SELECT run_id FROM runs")}
     made.added = len(there)
     made.lost = sorted(run_id for run_id, folder in known.items() if not stamp_of(folder))
@@ -107,9 +105,7 @@ def _known_folders(store: sqlite3.Connection, home: Path, path: Path) -> dict[st
     return {run_id: (home / folder).resolve() for run_id, folder in rows}
 
 
-def _fill(
-    fresh: Path, home: Path, folders: list[Path], signer: Signer, tell: Tell
-) -> dict[Path, str]:
+def _fill(fresh: Path, home: Path, folders: list[Path], tell: Tell) -> dict[Path, str]:
     """Make a store of these runs that nobody else knows of; return why some were refused."""
     refused: dict[Path, str] = {}
     with closing(connect(fresh, write=True, wait_s=0)) as connection:
@@ -118,7 +114,7 @@ def _fill(
         for done, folder in enumerate(folders):
             tell(done, len(folders))
             try:
-                add_run(connection, home, folder, signer)
+                add_run(connection, home, folder)
             except StoreMachineError:
                 raise
             except StoreError as error:

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from gauntlet_reports.run_data import Result
 from gauntlet_reports.sample_run import planned_cases
 from gauntlet_reports.store import Store
 from gauntlet_reports.store_schema import connect, transaction
@@ -30,10 +29,6 @@ def timed(what: str) -> Iterator[None]:
     )
 
 
-def reason_of(result: Result) -> str | None:
-    return result.reason if result.verdict == "fail" else None
-
-
 def fill(path: Path, nights: int, cases: int) -> None:
     planned = planned_cases(cases)[:cases]
     templates = templates_of(planned)
@@ -43,7 +38,7 @@ def fill(path: Path, nights: int, cases: int) -> None:
         run = Night(number, planned).run(templates)
         began = time.process_time()
         with transaction(connection):
-            insert_run(connection, run, run.folder, "", reason_of)
+            insert_run(connection, run, run.folder, "")
         writing_s += time.process_time() - began
     connection.close()
     print(f"{nights} nights of {cases} results: {path.stat().st_size / 1e6:.1f} MB", flush=True)
