@@ -146,8 +146,11 @@ def _workshop(home: Path) -> Iterator[Path]:
         folder = Path(tempfile.mkdtemp(prefix=_WORKSHOP, dir=home))
         handle = os.open(folder, os.O_RDONLY)
         fcntl.flock(handle, fcntl.LOCK_EX)
+    # The mark that this process lives is on the outer folder: who makes a store locks the inner.
+    inner = folder / "made"
     try:
-        yield folder
+        inner.mkdir()
+        yield inner
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os.close(handle)
