@@ -29,6 +29,10 @@ def nights(runs: Path) -> list[str]:
     return sorted(path.name for path in runs.iterdir() if not path.is_symlink())
 
 
+# What the runs of this page consist of: what they find is of no matter here.
+PLAIN = {"FAKE_CASES": "2", "FAKE_ONLY": "Plain"}
+
+
 def refused(done: subprocess.CompletedProcess[str], status: int = 2) -> str:
     assert (done.returncode, done.stdout) == (status, "")
     assert len(done.stderr.splitlines()) == 1, done.stderr
@@ -156,31 +160,31 @@ def test_a_newer_store_is_refused_by_every_command(quick_gauntlet: Command, runs
 def test_validate_adds_its_run_and_a_resumed_one_once(
     gauntlet: Command, root: Path, fake_suite: Path
 ) -> None:
-    first = gauntlet("validate", "--suite", fake_suite, "--seed", "1", "--jobs", "2")
+    first = gauntlet("validate", "--suite", fake_suite, "--seed", "1", **PLAIN)
     run = Path(first.stdout.splitlines()[-1])
     assert stored(root / "runs" / "store.sqlite") == [run.name]
     assert "store" not in first.stderr
-    gauntlet("validate", "--resume", run.name)
+    gauntlet("validate", "--resume", run.name, **PLAIN)
     assert stored(root / "runs" / "store.sqlite") == [run.name]
 
 
 def test_validate_elsewhere_adds_its_run_only_to_a_store_that_is_named(
     gauntlet: Command, root: Path, fake_suite: Path, tmp_path: Path
 ) -> None:
-    words = ("validate", "--suite", fake_suite, "--jobs", "2")
-    gauntlet(*words, "--out", tmp_path / "a")
+    words = ("validate", "--suite", fake_suite)
+    gauntlet(*words, "--out", tmp_path / "a", **PLAIN)
     assert not list(root.glob("runs/store*"))
-    gauntlet(*words, "--out", tmp_path / "b", "--store", tmp_path / "my.sqlite")
+    gauntlet(*words, "--out", tmp_path / "b", "--store", tmp_path / "my.sqlite", **PLAIN)
     assert stored(tmp_path / "my.sqlite") == ["b"]
 
 
 def test_a_store_that_fails_costs_a_warning_and_not_the_run(
     gauntlet: Command, root: Path, fake_suite: Path
 ) -> None:
-    words = ("validate", "--suite", fake_suite, "--seed", "1", "--jobs", "2")
-    good = gauntlet(*words)
+    words = ("validate", "--suite", fake_suite, "--seed", "1")
+    good = gauntlet(*words, **PLAIN)
     (root / "runs" / "store.sqlite").write_text("a shopping list")
-    bad = gauntlet(*words)
+    bad = gauntlet(*words, **PLAIN)
     assert bad.returncode == good.returncode
     run = Path(bad.stdout.splitlines()[-1])
     assert (run / "index.html").is_file()
