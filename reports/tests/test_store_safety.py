@@ -6,6 +6,8 @@ import multiprocessing
 import os
 import signal
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -134,6 +136,48 @@ def test_a_full_disk_is_one_line_and_the_store_stays_whole(tmp_path: Path) -> No
         store._connection.execute("PRAGMA max_page_count = 100000")
         store.add_run(second)
         assert len(store.runs()) == 2
+
+
+ON_A_SMALL_DISK = """
+import sys
+from pathlib import Path
+from gauntlet_reports.store import Store, StoreMachineError
+disk, first, second = map(Path, sys.argv[1:])
+with Store.open(disk / "store.sqlite", write=True) as store:
+    store.add_run(first)
+    try:
+        store.add_run(second)
+    except StoreMachineError as error:
+        print(error)
+with Store.open(disk / "store.sqlite", write=False) as store:
+    print(*(run.run_id for run in store.runs()))
+"""
+
+
+def test_a_disk_that_is_really_full_leaves_store_and_journal_whole(tmp_path: Path) -> None:
+    (first,) = write_nights(tmp_path / "a", 1, 5)
+    (second,) = write_nights(tmp_path / "b", 1, 3000)
+    second = second.rename(tmp_path / "b" / "second")
+    journal = (second / "journal.jsonl").read_bytes()
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = 'mount -t tmpfs -o size=256k none "$1" || exit 77; exec "$0" -c "$2" "$1" "$3" "$4"'
+    words = [sys.executable, disk, ON_A_SMALL_DISK, first, second]
+    done = subprocess.run(
+        ["unshare", "-rm", "sh", "-c", mount, *map(str, words)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE_S,
+        env={**os.environ, "PYTHONPATH": str(Path(store_schema.__file__).parents[1])},
+    )
+    if done.returncode == 77 or "unshare" in done.stderr:
+        pytest.skip(f"no disk of one's own here: {done.stderr.strip()}")
+    assert done.stdout.splitlines() == [
+        f"{disk}/store.sqlite: the disk is full; nothing was written",
+        first.name,
+    ], done.stderr
+    assert (second / "journal.jsonl").read_bytes() == journal
 
 
 def test_a_newer_store_is_refused_and_not_touched(tmp_path: Path) -> None:
