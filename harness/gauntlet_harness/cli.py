@@ -29,6 +29,7 @@ from gauntlet_harness.repro_command import STATUS_STOP, for_bisect, repro_comman
 from gauntlet_harness.run_folder import find_run
 from gauntlet_harness.seeds import parse_seed
 from gauntlet_harness.selection import select
+from gauntlet_harness.store_command import store_command
 from gauntlet_harness.subjects import list_subjects, updated
 from gauntlet_harness.subjects import markdown as subjects_markdown
 from gauntlet_harness.suite import Listed, find_suites, list_all
@@ -122,6 +123,12 @@ def _suite_options(command: click.decorators.FC) -> click.decorators.FC:
     default=None,
     help="Run failed cases again and tell what kind of failure it is; default: not in smoke.",
 )
+@click.option(
+    "--store",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="The store to add the run to; default runs/store.sqlite, with --out none.",
+)
 @_suite_options
 def validate(
     profile: Profile | None,
@@ -133,6 +140,7 @@ def validate(
     out: Path | None,
     resume: str | None,
     rerun: bool | None,
+    store: Path | None,
     suites: tuple[Path, ...],
     preset: str | None,
     no_setup: bool,
@@ -165,6 +173,7 @@ def validate(
         preset=preset,
         command=["harness/gauntlet", *sys.argv[1:]],
         rerun=rerun,
+        store=store,
     )
     if resume:
         return resume_run(ROOT, resume, request, prepare)
@@ -338,6 +347,7 @@ def _not_built_yet(name: str, purpose: str) -> None:
 app.add_command(compare_command(lambda: ROOT))
 app.add_command(expect_command(lambda: ROOT))
 app.add_command(profile_command(lambda: ROOT))
+app.add_command(store_command(lambda: ROOT))
 _not_built_yet("nightly", "Run targets, budgets and expectations from a file.")
 _not_built_yet("bench", "Measure the reference beside its peers.")
 

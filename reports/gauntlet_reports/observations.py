@@ -64,7 +64,7 @@ def record_changes(before: Iterable[Result], after: Iterable[Result]) -> list[Re
     earlier, later = observed(before), observed(after)
     found = []
     for key in sorted(earlier.keys() & later.keys()):
-        if any(map(is_record, earlier[key] | later[key])):
+        if earlier[key] != later[key] and any(map(is_record, earlier[key] | later[key])):
             diff = _diff(answers(earlier[key]), answers(later[key]))
             if diff:
                 found.append(RecordChange(key[0], key[1], diff))
