@@ -199,3 +199,21 @@ def slowest(listed: list[Entry], limit: int = 10) -> list[Entry]:
 def failures(listed: list[Entry]) -> list[Entry]:
     """The cases that make the run red, worst first."""
     return [entry for entry in listed if entry.outcome in RED]
+
+
+class Expired(msgspec.Struct, frozen=True):
+    """An expectation that no longer covers its cases, and those of them that failed."""
+
+    id: str
+    day: str
+    cases: list[str]
+
+
+def expired_entries(listed: list[Entry]) -> list[Expired]:
+    """What a run met of expectations that had expired, those of most cases first."""
+    found: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for entry in listed:
+        if entry.result and entry.result.expired_on:
+            found[entry.result.expectation, entry.result.expired_on].add(entry.case.name)
+    ended = [Expired(name, day, sorted(cases)) for (name, day), cases in found.items()]
+    return sorted(ended, key=lambda one: (-len(one.cases), one.id))

@@ -130,6 +130,7 @@ const fillDrawer = (item) => {
             : paragraph("Promise", item.subject === "-" ? "" : `What ${item.subject} claims.`),
     paragraph(item.outcome === "expected" ? "Why it failed" : "Reason", text(detail.reason)),
     paragraph("What would help", text(detail.remedy)),
+    historyPart(item),
     failureList(detail),
     block("History", detail.lanes),
     reproPart(item),
