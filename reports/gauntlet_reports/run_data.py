@@ -129,6 +129,8 @@ class RunData(msgspec.Struct, kw_only=True):
     not_reached: list[PlannedCase] = []
     events: list[RunEvent] = []
     notes: list[str] = []
+    # "journal.jsonl line 7 is of schema 2", where these reports know only an older one; else "".
+    newer_schema: str = ""
 
     def text(self, *names: str) -> str:
         """The first of these run.json fields that is there, else ``""``; a list as a command."""
@@ -176,6 +178,7 @@ class RunData(msgspec.Struct, kw_only=True):
 
 class _Envelope(msgspec.Struct):
     event: str
+    schema: Any = SCHEMA_VERSION
 
 
 Decoded = TypeVar("Decoded")
@@ -206,6 +209,7 @@ def _read_info(path: Path, run: RunData) -> None:
         run.notes.append("run.json is not an object")
         return
     version = info.get("schema", SCHEMA_VERSION)
+    _note_newer(run, version, "run.json")
     if version != SCHEMA_VERSION:
         run.notes.append(f"run.json has schema {version}; these reports know {SCHEMA_VERSION}")
     cases = info.pop("cases", [])
@@ -230,7 +234,7 @@ def _read_journal(path: Path, run: RunData) -> dict[tuple[str, int], Start]:
         if not line.strip():
             continue
         try:
-            _take(line, run, running)
+            _take(line, number, run, running)
         except msgspec.DecodeError as error:
             if number == len(lines):
                 run.notes.append(f"journal.jsonl ends in the middle of line {number}")
@@ -239,8 +243,15 @@ def _read_journal(path: Path, run: RunData) -> dict[tuple[str, int], Start]:
     return running
 
 
-def _take(line: str, run: RunData, running: dict[tuple[str, int], Start]) -> None:
-    event = msgspec.json.decode(line, type=_Envelope).event
+def _note_newer(run: RunData, schema: object, where: str) -> None:
+    if isinstance(schema, int) and schema > SCHEMA_VERSION and not run.newer_schema:
+        run.newer_schema = f"{where} is of schema {schema}"
+
+
+def _take(line: str, number: int, run: RunData, running: dict[tuple[str, int], Start]) -> None:
+    envelope = msgspec.json.decode(line, type=_Envelope)
+    _note_newer(run, envelope.schema, f"journal.jsonl line {number}")
+    event = envelope.event
     if event == "start":
         start = msgspec.json.decode(line, type=Start)
         running[start.case, start.repetition] = start
