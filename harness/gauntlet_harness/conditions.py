@@ -1,4 +1,4 @@
-"""Conditions on a system: ``kernel = ">=6.1,<6.8"``, the words that an expectation's ``when`` knows.
+"""Conditions on a system, such as ``kernel = ">=6.1,<6.8"``: the ``when`` of an expectation.
 
 A condition is an optional name (a shell pattern) and optional bounds of a version, joined by
 commas: ``glibc``, ``glibc 2.36``, ``>=6.1,<6.8``. A bound looks at as many parts of the version as
@@ -8,7 +8,7 @@ it states, so that ``6.18`` and ``<=6.18`` hold for 6.18.44. docs/expectations.m
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -127,10 +127,11 @@ def _flat(when: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _alternatives(word: str, value: object) -> list[_Wanted]:
-    texts = value if isinstance(value, list) else [value]
-    if not texts or not all(isinstance(text, str) and text.strip() for text in texts):
+    given = value if isinstance(value, list) else [value]
+    texts = [text.strip() for text in given if isinstance(text, str)]
+    if len(texts) < len(given) or not texts or "" in texts:
         raise ConditionError(f"when.{word} has to be a text or a list of texts")
-    return [_parse(word, text.strip()) for text in texts]
+    return [_parse(word, text) for text in texts]
 
 
 def _parse(word: str, text: str) -> _Wanted:

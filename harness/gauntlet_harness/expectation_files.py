@@ -75,9 +75,7 @@ def unmatched(entry: Expectation, names: Iterable[str]) -> list[str]:
     """Return the patterns of the entry that fit no case of the whole list."""
     known = list(names)
     return [
-        pattern
-        for pattern in entry.cases
-        if not any(fnmatchcase(name, pattern) for name in known)
+        pattern for pattern in entry.cases if not any(fnmatchcase(name, pattern) for name in known)
     ]
 
 

@@ -22,9 +22,7 @@ WARNED_DAYS = 14
 class Expectations:
     """The entries for one system on one day: those that hold, and those that have expired."""
 
-    def __init__(
-        self, entries: Sequence[Expectation], expired: Sequence[Expectation] = ()
-    ) -> None:
+    def __init__(self, entries: Sequence[Expectation], expired: Sequence[Expectation] = ()) -> None:
         self._entries = entries
         self._expired = expired
 
