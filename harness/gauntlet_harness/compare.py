@@ -36,7 +36,7 @@ def write_comparison(
     dashes = [form for form, path in outputs.items() if path == _STDOUT]
     if len(dashes) > 1:
         raise UsageError(f"--{dashes[0]} and --{dashes[1]} cannot both go to stdout")
-    before, after = (_load(root, name) for name in names)
+    before, after = (load_side(root, name) for name in names)
     found = compare(before, after, DEFAULT_BAND if band is None else band)
     for form, path in outputs.items():
         if path is not None:
@@ -46,7 +46,8 @@ def write_comparison(
     return found.status
 
 
-def _load(root: Path, name: str) -> RunData:
+def load_side(root: Path, name: str) -> RunData:
+    """Read a run by its name under runs/, its folder or its results.json; else a UsageError."""
     path = Path(name)
     if not (path.is_file() or path.is_dir() or path.is_symlink()):
         path = find_run(root, name).path

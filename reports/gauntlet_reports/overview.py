@@ -14,6 +14,8 @@ from gauntlet_reports.run_data import RunData
 from gauntlet_reports.text import count
 
 Tone = Literal["good", "bad", "trouble", "plain"]
+# More reminders than these are counted here and spelt out in their section.
+_SPELT_OUT = 3
 
 
 class Sentence(msgspec.Struct, frozen=True):
@@ -78,11 +80,12 @@ def _groups(groups: Sequence[FailureGroup], background: Background) -> Iterator[
 
 def _endings(run: RunData, listed: Sequence[Entry]) -> Iterator[Sentence]:
     expired = len({e.result.expectation for e in listed if e.result and e.result.expired_on})
-    words = []
     if expired:
-        words.append(f"{count(expired, 'expectation has', 'expectations have')} expired")
-    if run.reminders:
-        soon = count(len(run.reminders), "expectation expires", "expectations expire")
-        words.append(f"{soon} soon")
-    if words:
-        yield Sentence("bad" if expired else "plain", ", ".join(words) + ".", "endings")
+        words = count(expired, "expectation has", "expectations have")
+        yield Sentence("bad", f"{words} expired; its cases fail again.", "endings")
+    if len(run.reminders) > _SPELT_OUT:
+        words = f"{len(run.reminders)} expectations expire soon."
+        yield Sentence("plain", words, "endings")
+    else:
+        for reminder in run.reminders:
+            yield Sentence("plain", f"{reminder[:1].upper()}{reminder[1:]}.", "endings")

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
+from gauntlet_reports.background import Background, background_of
 from gauntlet_reports.html_report import render_html
 from gauntlet_reports.json_report import render_json
 from gauntlet_reports.junit_report import render_junit
@@ -31,19 +32,20 @@ def render(run: RunData, fmt: Format) -> str:
     return _RENDERERS[fmt](run)
 
 
-def write_reports(folder: Path) -> None:
+def write_reports(folder: Path, look_back: Callable[[RunData], Background] = background_of) -> None:
     """Write results.json, junit.xml and index.html into a run folder, each whole or not at all.
 
+    `look_back` tells the page what lies behind the run; without it the page tells of the run alone.
     Raises OSError when the folder cannot be written.
     """
     run = load_run(folder)
     reports: tuple[tuple[str, Format], ...] = (
         ("results.json", "json"),
         ("junit.xml", "junit"),
-        ("index.html", "html"),
     )
     for name, fmt in reports:
         write_whole(folder / name, render(run, fmt))
+    write_whole(folder / "index.html", render_html(run, look_back(run)))
 
 
 def write_whole(path: Path, text: str) -> None:
