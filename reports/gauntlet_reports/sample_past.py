@@ -80,6 +80,8 @@ class SamplePast:
         }
         known = sorted(signature for signature in wrong if signature)[1:]
         ids = [night.run_id for night in self._nights]
+        if not ids:
+            return {}
         spans = {signature: SampleSpan(ids[3], ids[-1], 12) for signature in known}
         return spans | {"channel claims: a message came out twice": SampleSpan(ids[0], ids[-4], 3)}
 
