@@ -47,6 +47,10 @@ def trouble_words(run: RunData, listed: Sequence[Entry]) -> list[str]:
         words.append(f"The run has not finished ({state_words(run)}), {reached}.")
     if lost:
         words.append(f"{count(lost, 'case')} without a verdict: the harness or the machine failed.")
+    told = {line for entry in listed if entry.result for line in entry.result.kernel}
+    if told:
+        kinds = ", ".join(sorted({line.kind for line in told}))
+        words.append(f"The kernel logged {count(len(told), 'line')} during cases: {kinds}.")
     resumed = sum(event.state == "resumed" for event in run.events)
     if resumed:
         words.append(f"The run was cut short and resumed {count(resumed, 'time')}.")

@@ -184,7 +184,13 @@ def _long_texts(result: Result) -> list[str]:
     messages = [failure.message for failure in result.failures[:_FAILURES_LIMIT]]
     chosen = list(result.observed.values())[:_PAIRS_LIMIT]
     left = "\n".join(result.leftovers)
-    return [result.output, result.lanes, result.processes, left, *messages, *chosen]
+    said = _kernel_text(result)
+    return [result.output, result.lanes, result.processes, left, said, *messages, *chosen]
+
+
+def _kernel_text(result: Result) -> str:
+    """What the kernel said while the case ran, a line each."""
+    return "\n".join(f"{line.kind}: {line.text}" for line in result.kernel)
 
 
 def _cost(text: str) -> int:
@@ -260,6 +266,7 @@ def _result_detail(result: Result, tables: _Tables, limit: int) -> dict[str, Any
             shown_whole(key): _fitted(value, limit, keep_end=False) for key, value in observed
         },
         "leftovers": _fitted("\n".join(result.leftovers), limit, keep_end=False),
+        "kernel": _fitted(_kernel_text(result), limit, keep_end=False),
         "processes": _fitted(result.processes, limit, keep_end=False),
         "output": _fitted(result.output, limit, keep_end=True),
         "isolation": tables.isolation(result),

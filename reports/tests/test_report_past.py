@@ -262,3 +262,15 @@ def test_a_page_without_a_past_says_nothing_of_one(run: RunData) -> None:
     ids = {attributes.get("id") for _, attributes in page.tags}
     assert ids.isdisjoint({"changes", "trends", "nights", "change"})
     assert not any("strip" in row[7] for row in page.data()["rows"])
+
+
+def test_what_the_kernel_said_stands_first_with_the_cases_that_ran_meanwhile(
+    tmp_path: Path,
+) -> None:
+    said = [{"kind": "oops", "text": "BUG: kernel NULL pointer dereference"}]
+    page = Page(render_html(load_run(finished(tmp_path, ["pass"] * 5, kernel=said))))
+    text = " ".join(page.text().split())
+    assert "The kernel logged 1 line during cases: oops." in text
+    assert text.index("BUG: kernel NULL") < text.index("Nothing failed that was not expected")
+    assert "and 2 more" in text
+    assert page.data()["rows"][0][7]["kernel"] == "oops: BUG: kernel NULL pointer dereference"
