@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -35,6 +36,8 @@ _LEFT_OUT = "[left out here]"
 # Room for the words that say how much of a text is missing.
 _NOTE_BYTES = 50
 _PAIRS_LIMIT = 64
+# Texts of these alone are in the page as they are, between two quotation marks.
+_UNESCAPED = re.compile(r"[ !#-%'-;=?-\[\]-~]*")
 
 
 def page_json(
@@ -195,6 +198,8 @@ def _kernel_text(result: Result) -> str:
 
 def _cost(text: str) -> int:
     """Bytes that a text takes in the page, escapes included."""
+    if _UNESCAPED.fullmatch(text):
+        return len(text) + 2
     return len(script_safe(msgspec.json.encode(visible(text)).decode()).encode())
 
 
