@@ -28,6 +28,7 @@ from gauntlet_harness.run_folder import find_run
 from gauntlet_harness.runner import Job
 from gauntlet_harness.seeds import parse_seed
 from gauntlet_harness.selection import select
+from gauntlet_harness.store_command import store_command
 from gauntlet_harness.subjects import list_subjects, updated
 from gauntlet_harness.subjects import markdown as subjects_markdown
 from gauntlet_harness.suite import Listed, find_case, find_suites, list_all
@@ -116,6 +117,12 @@ def _suite_options(command: click.decorators.FC) -> click.decorators.FC:
 @click.option("--budget", metavar="TIME", help="Start no case after this time, such as 10m.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="The run's folder.")
 @click.option("--resume", metavar="RUN", help="Go on with a run that was cut short.")
+@click.option(
+    "--store",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="The store to add the run to; default runs/store.sqlite, with --out none.",
+)
 @_suite_options
 def validate(
     profile: Profile | None,
@@ -126,6 +133,7 @@ def validate(
     budget: str | None,
     out: Path | None,
     resume: str | None,
+    store: Path | None,
     suites: tuple[Path, ...],
     preset: str | None,
     no_setup: bool,
@@ -157,6 +165,7 @@ def validate(
         suites=suites,
         preset=preset,
         command=["harness/gauntlet", *sys.argv[1:]],
+        store=store,
     )
     if resume:
         return resume_run(ROOT, resume, request, prepare)
@@ -374,6 +383,7 @@ def _not_built_yet(name: str, purpose: str) -> None:
 
 
 app.add_command(compare_command(lambda: ROOT))
+app.add_command(store_command(lambda: ROOT))
 _not_built_yet("nightly", "Run targets, budgets and expectations from a file.")
 _not_built_yet("bench", "Measure the reference beside its peers.")
 

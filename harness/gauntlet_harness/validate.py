@@ -51,6 +51,7 @@ class Request:
     suites: Sequence[Path] = ()
     preset: str | None = None
     command: Sequence[str] = ()
+    store: Path | None = None
 
 
 def start_run(root: Path, request: Request, prepare: Prepare) -> int:
@@ -91,7 +92,7 @@ def start_run(root: Path, request: Request, prepare: Prepare) -> int:
     plan.expected = expected
     with Journal(folder.journal_path) as journal:
         journal.run("started")
-        return _conduct(root, folder, info, journal, plan, {})
+        return _conduct(root, folder, info, journal, plan, {}, request.store)
 
 
 def resume_run(root: Path, name: str, request: Request, prepare: Prepare) -> int:
@@ -135,7 +136,7 @@ def resume_run(root: Path, name: str, request: Request, prepare: Prepare) -> int
         journal.run("resumed")
         plan = _plan(info, listed, {}, done=set(verdicts), alone=_to_run_alone(history))
         plan.expected = expected
-        return _conduct(root, folder, info, journal, plan, verdicts)
+        return _conduct(root, folder, info, journal, plan, verdicts, request.store)
 
 
 def default_jobs() -> int:
@@ -245,8 +246,9 @@ def _conduct(
     journal: Journal,
     plan: Plan,
     earlier: dict[tuple[str, int], str],
+    store: Path | None,
 ) -> int:
-    """Run the plan, write its end and the reports, say how it went; return the exit status."""
+    """Run the plan, store and report how it ended, and say so; return the exit status."""
     campaign = Campaign(folder, journal, plan, make_watcher(root))
     campaign.run()
     verdicts = earlier | {(r.case, r.repetition): outcome_of(r) for r in campaign.results}
@@ -261,6 +263,7 @@ def _conduct(
             f" harness/gauntlet validate --resume {folder.path.name}",
             flush=True,
         )
+    _add_to_store(root, folder.path, store)
     if not _report(folder):
         status = status or STATUS_MACHINE
     red = sum(counts[verdict] for verdict in (*RED, "unexpected_pass", "error"))
@@ -278,6 +281,21 @@ def _status(counts: Counter[str], *, interrupted: bool) -> int:
     if counts["error"] or interrupted:
         return STATUS_MACHINE
     return STATUS_OK
+
+
+def _add_to_store(root: Path, run: Path, store: Path | None) -> None:
+    """Add the run to its store; whatever goes wrong is one line of warning and no more."""
+    try:
+        from gauntlet_harness.store_keeping import add_own_run
+
+        add_own_run(root, run, store)
+    except Exception as error:  # The run is in its journal; it can be added at any time.
+        again = f"harness/gauntlet store add {run}" + (f" --store {store}" if store else "")
+        print(
+            f"gauntlet: the run is not in the store: {' '.join(str(error).split())};"
+            f" add it later: {again}",
+            file=sys.stderr,
+        )
 
 
 def _report(folder: RunFolder) -> bool:

@@ -64,7 +64,7 @@ def record_changes(before: Iterable[Result], after: Iterable[Result]) -> list[Re
     earlier, later = _observed(before), _observed(after)
     found = []
     for key in sorted(earlier.keys() & later.keys()):
-        if any(map(_is_record, earlier[key] | later[key])):
+        if earlier[key] != later[key] and any(map(_is_record, earlier[key] | later[key])):
             diff = _diff(_answers(earlier[key]), _answers(later[key]))
             if diff:
                 found.append(RecordChange(key[0], key[1], diff))

@@ -21,7 +21,6 @@ from gauntlet_reports.store_schema import (
     errors_told,
     transaction,
 )
-from gauntlet_reports.store_writing import Signer
 
 __all__ = [
     "STORE_NAME",
@@ -41,25 +40,19 @@ STORE_NAME = "store.sqlite"
 class Store:
     """An open store; a context manager, for one thread. Every call may raise a StoreError."""
 
-    def __init__(
-        self, path: Path, *, write: bool, wait_s: float = WAIT_S, signer: Signer | None = None
-    ) -> None:
+    def __init__(self, path: Path, *, write: bool, wait_s: float = WAIT_S) -> None:
         """Use ``open``."""
         self.path = path.absolute()
         self._home = self.path.parent.resolve()
-        self._signer = signer
         self._connection = connect(path, write=write, wait_s=wait_s)
 
     @classmethod
-    def open(
-        cls, path: Path, *, write: bool, wait_s: float = WAIT_S, signer: Signer | None = None
-    ) -> Store:
+    def open(cls, path: Path, *, write: bool, wait_s: float = WAIT_S) -> Store:
         """Open a store; one to be written is made where there is none.
 
-        A writer waits ``wait_s`` seconds for another one. ``signer`` tells the signature of a
-        failure, unless ``gauntlet_reports.signatures`` is to.
+        A writer waits ``wait_s`` seconds for another one.
         """
-        return cls(path, write=write, wait_s=wait_s, signer=signer)
+        return cls(path, write=write, wait_s=wait_s)
 
     def __enter__(self) -> Store:
         return self
@@ -77,11 +70,16 @@ class Store:
         with errors_told(self.path):
             self._connection.close()
 
+    @property
+    def size(self) -> int:
+        """How many bytes it takes on the disk, with what is not yet merged into its file."""
+        files = (self.path, self.path.with_name(f"{self.path.name}-wal"))
+        return sum(file.stat().st_size for file in files if file.exists())
+
     def add_run(self, folder: Path) -> str:
         """Store a run, as far as it has come, in place of what was known of it; return its id."""
-        signer = self._signer or store_writing.default_signer()
         with errors_told(self.path):
-            return store_writing.add_run(self._connection, self._home, folder, signer)
+            return store_writing.add_run(self._connection, self._home, folder)
 
     def remove_runs(self, run_ids: Iterable[str]) -> list[str]:
         """Remove runs and give their room back; return those that there were."""

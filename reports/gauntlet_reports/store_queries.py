@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
 
 from gauntlet_reports.store_schema import StoreError
 
@@ -61,19 +60,27 @@ class Point:
 
 def runs(connection: sqlite3.Connection, home: Path, limit: int | None) -> list[StoredRun]:
     """All runs or the last ``limit`` ones, newest first. ``home`` is the store's own folder."""
-    rows = connection.execute(
-        "SELECT run_id, started_us, profile, seed, target, state, selection, fingerprint_hash,"
-        f" totals, results, folder, stamp FROM runs {_NEWEST_FIRST} LIMIT ?",
-        (-1 if limit is None else limit,),
-    )
-    return [_stored_run(home, *row) for row in rows]
-
-
-def _stored_run(home: Path, run_id: str, started_us: int, *row: Any) -> StoredRun:
-    *asked, sums, results, folder, stamp = row
-    return StoredRun(
-        run_id, _moment(started_us), *asked, json.loads(sums), results, home / folder, stamp
-    )
+    cursor = connection.cursor()
+    cursor.row_factory = sqlite3.Row
+    most = -1 if limit is None else limit
+    rows = cursor.execute(f"SELECT * FROM runs {_NEWEST_FIRST} LIMIT ?", (most,))
+    return [
+        StoredRun(
+            run_id=row["run_id"],
+            started=_moment(row["started_us"]),
+            profile=row["profile"],
+            seed=row["seed"],
+            target=row["target"],
+            state=row["state"],
+            selection=row["selection"],
+            fingerprint_hash=row["fingerprint_hash"],
+            totals=json.loads(row["totals"]),
+            results=row["results"],
+            folder=home / row["folder"],
+            stamp=row["stamp"],
+        )
+        for row in rows
+    ]
 
 
 def history(

@@ -105,7 +105,7 @@ def connect(
         )
         try:
             if write:
-                with _only_one_opens(path.parent):
+                with one_at_a_time(path.parent):
                     _make_if_empty(connection)
                 # A night must survive a power cut, its last commit need not: it is added again.
                 connection.execute("PRAGMA synchronous = NORMAL")
@@ -190,8 +190,8 @@ def _pragma(connection: sqlite3.Connection, name: str) -> int:
 
 
 @contextlib.contextmanager
-def _only_one_opens(folder: Path) -> Iterator[None]:
-    """Two processes that make the same store at once: SQLite's own locks come too late for that.
+def one_at_a_time(folder: Path) -> Iterator[None]:
+    """Let one process at a time make a store in this folder; SQLite's own locks come too late.
 
     The lock is on the folder: one on the file would, when it is closed, take SQLite's with it.
     """

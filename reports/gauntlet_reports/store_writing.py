@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 import json
 import sqlite3
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
@@ -15,10 +14,8 @@ from statistics import median
 from gauntlet_reports.measurements import measured
 from gauntlet_reports.outcomes import SEVERITY, Outcome, outcome_of, totals
 from gauntlet_reports.run_data import SCHEMA_VERSION, Result, RunData, load_run
+from gauntlet_reports.signatures import signature_of
 from gauntlet_reports.store_schema import StoreError, transaction
-
-Signer = Callable[[Result], str | None]
-"""The failure signature of a result, None for one that is no failure."""
 
 # Facts of a fingerprint that differ from moment to moment on the same system.
 _PASSING = frozenset({"load"})
@@ -36,7 +33,7 @@ def stamp_of(folder: Path) -> str:
     return ", ".join(parts)
 
 
-def add_run(connection: sqlite3.Connection, home: Path, folder: Path, signer: Signer) -> str:
+def add_run(connection: sqlite3.Connection, home: Path, folder: Path) -> str:
     """Store a run's folder in one transaction; return the run's id. ``home`` holds the store."""
     folder = folder.resolve()
     run, stamp = _read(folder), stamp_of(folder)
@@ -46,7 +43,7 @@ def add_run(connection: sqlite3.Connection, home: Path, folder: Path, signer: Si
             run, stamp = _read(folder), stamp_of(folder)
         _refuse_namesake(connection, home, folder)
         remove_run(connection, run.folder)
-        insert_run(connection, run, _shown(home, folder), stamp, signer)
+        insert_run(connection, run, _shown(home, folder), stamp)
     return run.folder
 
 
@@ -59,13 +56,6 @@ def remove_run(connection: sqlite3.Connection, run_id: str) -> bool:
         connection.execute(f"DELETE FROM {table} WHERE run = ?", found)
     connection.execute("DELETE FROM runs WHERE id = ?", found)
     return True
-
-
-def default_signer() -> Signer:
-    """Return how failures are grouped."""
-    module = importlib.import_module("gauntlet_reports.signatures")
-    signer: Signer = module.signature_of
-    return signer
 
 
 def fingerprint_hash(fingerprint: object) -> str:
@@ -101,9 +91,7 @@ def _shown(home: Path, folder: Path) -> str:
     return str(folder.relative_to(home) if folder.is_relative_to(home) else folder)
 
 
-def insert_run(
-    connection: sqlite3.Connection, run: RunData, folder: str, stamp: str, signer: Signer
-) -> None:
+def insert_run(connection: sqlite3.Connection, run: RunData, folder: str, stamp: str) -> None:
     """Insert a run that the store does not have, within the caller's transaction."""
     row = connection.execute(
         "INSERT INTO runs (run_id, started_us, profile, seed, target, state, selection,"
@@ -128,7 +116,7 @@ def insert_run(
     worst = _worst_outcomes(run)
     cases = _intern(connection, "cases", "name", worst)
     _insert_strip(connection, row, worst, cases)
-    _insert_failures(connection, row, run.results, cases, signer)
+    _insert_failures(connection, row, run.results, cases)
     _insert_numbers(connection, row, run.results, cases)
 
 
@@ -160,9 +148,8 @@ def _insert_failures(
     row: int,
     results: Iterable[Result],
     cases: dict[str, int],
-    signer: Signer,
 ) -> None:
-    told = {(text, result.case) for result in results if (text := signer(result)) is not None}
+    told = {(text, result.case) for result in results if (text := signature_of(result)) is not None}
     signatures = _intern(connection, "signatures", "text", {text for text, _ in told})
     connection.executemany(
         "INSERT INTO failures (run, signature, case_id) VALUES (?, ?, ?)",
