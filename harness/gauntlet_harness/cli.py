@@ -23,7 +23,9 @@ from gauntlet_harness.cases import KINDS, Case, Profile
 from gauntlet_harness.compare_command import compare_command
 from gauntlet_harness.durations import parse_budget
 from gauntlet_harness.errors import STATUS_MACHINE, STATUS_OK, GauntletError, UsageError
+from gauntlet_harness.expect_command import expect_command
 from gauntlet_harness.near import did_you_mean
+from gauntlet_harness.profile_command import profile_command
 from gauntlet_harness.run_folder import find_run
 from gauntlet_harness.runner import Job
 from gauntlet_harness.seeds import parse_seed
@@ -384,6 +386,8 @@ def _not_built_yet(name: str, purpose: str) -> None:
 
 app.add_command(compare_command(lambda: ROOT))
 app.add_command(store_command(lambda: ROOT))
+app.add_command(expect_command(lambda: ROOT))
+app.add_command(profile_command(lambda: ROOT))
 _not_built_yet("nightly", "Run targets, budgets and expectations from a file.")
 _not_built_yet("bench", "Measure the reference beside its peers.")
 

@@ -42,6 +42,7 @@ def test_clean_run_passes_and_names_its_folder_last(
         "index.html",
         "journal.jsonl",
         "junit.xml",
+        "profile.json",
         "results.json",
         "run.json",
     ]

@@ -11,6 +11,7 @@ import pytest
 
 from gauntlet_harness.cases import Case, Failure, Result, result_for
 from gauntlet_harness.errors import UsageError
+from gauntlet_harness.expectation_files import read_expectations
 from gauntlet_harness.expectations import Expectations, load_expectations, noted, outcome_of
 from gauntlet_harness.progress import first_reason
 from gauntlet_reports.run_data import Result as ReportedResult
@@ -202,6 +203,13 @@ def test_an_entry_that_matches_no_case_of_the_whole_list_is_refused(tmp_path: Pa
 def test_an_entry_whose_patterns_all_match_is_taken(tmp_path: Path) -> None:
     (tmp_path / "some.toml").write_text(ENTRY)
     assert load_expectations(tmp_path, SYSTEM, TODAY, names=NAMES).covers(result("fail"))
+
+
+def test_the_entry_of_the_documentation_is_one(tmp_path: Path) -> None:
+    page = Path(__file__).parents[2] / "docs" / "expectations.md"
+    text = page.read_text().partition("```toml\n")[2].partition("```")[0]
+    assert not load(tmp_path, text).covers(result("fail"))
+    assert [entry.kind for entry in read_expectations(tmp_path)] == ["known bug"]
 
 
 def test_the_entries_of_this_tree_are_read() -> None:

@@ -112,11 +112,12 @@ def test_the_command_finds_the_suites_where_the_run_found_them(tmp_path: Path) -
     )
 
 
-def test_write_reports_writes_three_whole_files_and_nothing_else(tmp_path: Path) -> None:
+def test_write_reports_writes_four_whole_files_and_nothing_else(tmp_path: Path) -> None:
     folder = write_sample(tmp_path)
     write_reports(folder)
     names = {path.name for path in folder.iterdir()}
-    assert names == {"run.json", "journal.jsonl", "results.json", "junit.xml", "index.html"}
+    made = {"results.json", "junit.xml", "index.html", "profile.json"}
+    assert names == {"run.json", "journal.jsonl", *made}
     run = load_run(folder)
     assert json.loads((folder / "results.json").read_text())["totals"] == totals(run)
     first = {name: (folder / name).read_bytes() for name in names}
