@@ -328,8 +328,9 @@ def _report(folder: RunFolder) -> bool:
     """Write the reports and print the summary; return whether that worked."""
     try:
         import gauntlet_reports
+        from gauntlet_harness.report import write_reports
 
-        gauntlet_reports.write_reports(folder.path)
+        write_reports(folder.path)
         color = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
         for line in gauntlet_reports.summary_lines(gauntlet_reports.load_run(folder.path), color):
             print(line)

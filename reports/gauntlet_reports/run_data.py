@@ -45,6 +45,13 @@ class Isolation(msgspec.Struct, frozen=True):
     shared: list[Shared] = []
 
 
+class KernelLine(msgspec.Struct, frozen=True):
+    """A line of the kernel's log that appeared while a case ran, and of which kind it is."""
+
+    kind: str = ""
+    text: str = ""
+
+
 class PlannedCase(msgspec.Struct, kw_only=True):
     """One entry of the suite's list, as run.json keeps it under `cases`."""
 
@@ -84,6 +91,7 @@ class Result(msgspec.Struct, kw_only=True):
     output: str = ""
     leftovers: list[str] = []
     isolation: Isolation = Isolation()
+    kernel: list[KernelLine] = []
     at: str = ""
     expected: bool = False
     expectation: str = ""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
+from gauntlet_reports.background import Background, background_of
 from gauntlet_reports.ctrf_report import render_ctrf
 from gauntlet_reports.html_report import render_html
 from gauntlet_reports.json_report import render_json
@@ -35,10 +36,11 @@ def render(run: RunData, fmt: Format) -> str:
     return _RENDERERS[fmt](run)
 
 
-def write_reports(folder: Path) -> None:
+def write_reports(folder: Path, look_back: Callable[[RunData], Background] = background_of) -> None:
     """Write the reports into a run folder, each whole or not at all.
 
-    They are results.json, junit.xml, index.html and profile.json. Raises OSError when the folder
+    They are results.json, junit.xml, ctrf.json, index.html and profile.json. `look_back` tells the page what
+    lies behind the run; without it the page tells of the run alone. Raises OSError when the folder
     cannot be written.
     """
     run = load_run(folder)
@@ -46,10 +48,10 @@ def write_reports(folder: Path) -> None:
         ("results.json", "json"),
         ("junit.xml", "junit"),
         ("ctrf.json", "ctrf"),
-        ("index.html", "html"),
     )
     for name, fmt in reports:
         write_whole(folder / name, render(run, fmt))
+    write_whole(folder / "index.html", render_html(run, look_back(run)))
     write_whole(folder / "profile.json", render_profile_json(profile_of(run)))
 
 
