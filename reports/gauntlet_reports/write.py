@@ -39,9 +39,9 @@ def render(run: RunData, fmt: Format) -> str:
 def write_reports(folder: Path, look_back: Callable[[RunData], Background] = background_of) -> None:
     """Write the reports into a run folder, each whole or not at all.
 
-    They are results.json, junit.xml, ctrf.json, index.html and profile.json. `look_back` tells the page what
-    lies behind the run; without it the page tells of the run alone. Raises OSError when the folder
-    cannot be written.
+    They are results.json, junit.xml, ctrf.json, index.html and profile.json. `look_back` tells the
+    page what lies behind the run; without it the page tells of the run alone. Raises OSError when
+    the folder cannot be written.
     """
     run = load_run(folder)
     reports: tuple[tuple[str, Format], ...] = (
