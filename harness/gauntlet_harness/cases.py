@@ -72,6 +72,16 @@ class Isolation(msgspec.Struct, frozen=True):
     shared: list[Shared] = []
 
 
+KernelKind = Literal["oops", "lockdep", "stall", "hung task", "out of memory", "warning", "taint"]
+
+
+class KernelLine(msgspec.Struct, frozen=True):
+    """A line of the kernel's log that appeared while a case ran."""
+
+    kind: KernelKind
+    text: str
+
+
 class Result(msgspec.Struct, kw_only=True):
     """A result line. What the harness adds goes through ``become``, so that nothing is lost."""
 
@@ -98,7 +108,9 @@ class Result(msgspec.Struct, kw_only=True):
     output: str = ""
     leftovers: list[str] = []
     isolation: Isolation = Isolation()
-    expected: bool = False  # The harness's own: an expectation covers this case.
+    # The harness's own: what the kernel said meanwhile, and whether an expectation covers it.
+    kernel: list[KernelLine] = []
+    expected: bool = False
 
     def become(self, verdict: Verdict, reason: str) -> None:
         """Take a graver verdict; the earlier reason stays behind the new one."""

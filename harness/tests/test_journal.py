@@ -36,7 +36,7 @@ def test_lines_are_as_agreed(path: Path) -> None:
     first, second, third = (json.loads(text) for text in path.read_text().splitlines())
     assert (first["schema"], first["event"], first["state"]) == (1, "run", "started")
     assert set(second) == {
-        "schema", "event", "case", "seed", "repetition", "at", "scope", "pid"
+        "schema", "event", "case", "seed", "repetition", "at", "scope", "pid", "spent_s"
     }  # fmt: skip
     assert (third["event"], third["verdict"], third["expected"]) == ("end", "pass", False)
     assert third["at"].endswith("Z")
