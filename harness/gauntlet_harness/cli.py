@@ -24,6 +24,7 @@ from gauntlet_harness.compare_command import compare_command
 from gauntlet_harness.durations import parse_budget
 from gauntlet_harness.errors import STATUS_MACHINE, STATUS_OK, GauntletError, UsageError
 from gauntlet_harness.near import did_you_mean
+from gauntlet_harness.nightly_command import digest_command, nightly_command
 from gauntlet_harness.run_folder import find_run
 from gauntlet_harness.runner import Job
 from gauntlet_harness.seeds import parse_seed
@@ -360,7 +361,10 @@ def _not_built_yet(name: str, purpose: str) -> None:
 
 
 app.add_command(compare_command(lambda: ROOT))
-_not_built_yet("nightly", "Run targets, budgets and expectations from a file.")
+app.add_command(
+    nightly_command(lambda: ROOT, lambda preset, bare: ensure_built(ROOT, preset, no_setup=bare))
+)
+app.add_command(digest_command(lambda: ROOT))
 _not_built_yet("bench", "Measure the reference beside its peers.")
 
 

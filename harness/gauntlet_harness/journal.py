@@ -23,6 +23,8 @@ State = Literal["started", "resumed", "finished", "interrupted"]
 Key = tuple[str, int]
 # Given up when the disk is full: room for the last lines, which say that the run was stopped.
 RESERVE_BYTES = 64 * 1024
+# With less than this left no case starts: what it says would be lost, and the reports with it.
+ROOM_BYTES = 8 * 1024 * 1024
 
 
 class JournalError(HarnessError):
@@ -182,6 +184,7 @@ class Journal:
 
     def start(self, start: Start) -> None:
         """Write that a case is about to run; on the disk when this returns."""
+        self._check_room()
         self._write({"event": "start", **msgspec.to_builtins(start), "at": now()})
 
     def end(self, result: Result) -> None:
@@ -208,6 +211,13 @@ class Journal:
             with contextlib.suppress(OSError):
                 self.drop_from(place)
             raise JournalError(_why_not_written(self._path, error)) from None
+
+    def _check_room(self) -> None:
+        """Stop while there still is room to say so, and before a case is blamed for a full disk."""
+        room = os.fstatvfs(self._file.fileno())
+        if room.f_bavail * room.f_frsize < ROOM_BYTES:
+            left = f"less than {ROOM_BYTES >> 20} MiB are left for {self._path.parent}"
+            raise JournalError(f"the disk is full: {left}")
 
     def _give_up_reserve(self) -> None:
         with contextlib.suppress(OSError):

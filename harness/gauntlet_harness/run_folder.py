@@ -7,6 +7,7 @@ import json
 import os
 import secrets
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -24,10 +25,11 @@ _REMEMBERED_RUNS = 20
 
 
 class Night(msgspec.Struct, frozen=True, kw_only=True):
-    """What makes a run a night: where it was asked for, and what only nights know."""
+    """What makes a run a night: the configuration that asked for it, and for which target."""
 
     config: str
     target: str
+    suites: list[str] = []  # Those that it names; a repetition must be told the same.
 
 
 class Trouble(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,12 +135,37 @@ def _point_latest_to(path: Path) -> None:
         new.replace(latest)
 
 
-def find_run(root: Path, name: str) -> RunFolder:
-    """Return the folder of a run named by its path, by its name under runs/ or as ``latest``."""
-    for candidate in (Path(name), root / "runs" / name):
+@dataclass(frozen=True)
+class NightRun:
+    """The run of a night and what its run.json says."""
+
+    folder: RunFolder
+    info: RunInfo
+
+
+def nights_in(runs: Path, target: str) -> list[NightRun]:
+    """Return the nights of a target, newest first; a run.json that is damaged is none."""
+    found = []
+    for path in sorted(runs.glob("*/run.json"), reverse=True):
+        if path.parent.is_symlink():
+            continue
+        folder = RunFolder(path.parent)
+        with contextlib.suppress(UsageError):
+            info = folder.read_info()
+            if info.night and info.night.target == target:
+                found.append(NightRun(folder, info))
+    return found
+
+
+def find_run(root: Path, name: str, runs: Path | None = None) -> RunFolder:
+    """Return the folder of a run named by its path, by its name under runs/ or as ``latest``.
+
+    ``runs`` is another folder of runs than the checkout's own.
+    """
+    runs = runs or root / "runs"
+    for candidate in (Path(name), runs / name):
         if (candidate / "run.json").is_file() or (candidate / "journal.jsonl").is_file():
             return RunFolder(candidate.resolve())
-    runs = root / "runs"
     known = sorted(p.name for p in runs.iterdir()) if runs.is_dir() else []
     hint = did_you_mean(name, known)
     if not hint:

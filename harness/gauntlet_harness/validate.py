@@ -342,6 +342,11 @@ def _stop_without_journal(
     info.elapsed_s = round(journal.spent_s, 3)
     with contextlib.suppress(HarnessError):
         folder.finish_info(info, "interrupted", STATUS_MACHINE)
+    # As far as there is room: each is written whole or not at all, and can be made again.
+    with contextlib.suppress(OSError):
+        import gauntlet_reports
+
+        gauntlet_reports.write_reports(folder.path)
 
 
 def _status(counts: Counter[str], *, interrupted: bool) -> int:

@@ -43,6 +43,13 @@ class Isolation(msgspec.Struct, frozen=True):
     shared: list[Shared] = []
 
 
+class KernelLine(msgspec.Struct, frozen=True):
+    """A line of the kernel's log that appeared while a case ran, and of which kind it is."""
+
+    kind: str = ""
+    text: str = ""
+
+
 class PlannedCase(msgspec.Struct, kw_only=True):
     """One entry of the suite's list, as run.json keeps it under `cases`."""
 
@@ -82,6 +89,7 @@ class Result(msgspec.Struct, kw_only=True):
     output: str = ""
     leftovers: list[str] = []
     isolation: Isolation = Isolation()
+    kernel: list[KernelLine] = []
     at: str = ""
     expected: bool = False
 
@@ -156,7 +164,13 @@ class RunData(msgspec.Struct, kw_only=True):
 
     @property
     def elapsed_s(self) -> float | None:
-        """Wall clock of the run in seconds; None when a time is missing or unreadable."""
+        """How long the run took, in seconds; None when nothing readable tells it.
+
+        What the harness measured counts, for the times of day may come from a clock that was set.
+        """
+        measured = self.info.get("elapsed_s")
+        if isinstance(measured, int | float):
+            return float(measured)
         try:
             begin, end = datetime.fromisoformat(self.started), datetime.fromisoformat(self.ended)
             return max(0.0, (end - begin).total_seconds())
@@ -179,7 +193,12 @@ def load_run(folder: Path) -> RunData:
     """
     run = RunData(folder=folder.resolve().name)
     _read_info(folder / "run.json", run)
-    _settle(run, _read_journal(folder / "journal.jsonl", run))
+    running = _read_journal(folder / "journal.jsonl", run)
+    if run.text("state") == "interrupted" and run.state in ("started", "resumed"):
+        # A full disk: run.json tells of the end for which the journal had no room any more.
+        run.events.append(RunEvent(state="interrupted", at=run.text("ended")))
+        running.clear()
+    _settle(run, running)
     return run
 
 
