@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from fnmatch import fnmatchcase
@@ -89,12 +90,12 @@ def find_baseline(
     """
     if name == PREVIOUS:
         return _previous(runs, folder) if folder else None
-    if name == "latest" and folder is None:
+    path = base / name
+    if folder is None and runs / "latest" in (runs / name, Path(os.path.normpath(path))):
         raise UsageError(
-            f'baseline "latest" will be this night itself, and so a circle; "{PREVIOUS}" is the'
+            f"baseline {name} will be this night itself, and so a circle; {PREVIOUS} is the"
             " night before"
         )
-    path = base / name
     if not (path.is_file() or path.is_dir() or path.is_symlink()):
         path = find_run(root, name, runs).path
     run = _load(path)

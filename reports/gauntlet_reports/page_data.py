@@ -139,7 +139,7 @@ def _sentence_limit(listed: list[Entry]) -> int:
 def _long_texts(result: Result) -> list[str]:
     messages = [failure.message for failure in result.failures[:_FAILURES_LIMIT]]
     chosen = list(result.observed.values())[:_PAIRS_LIMIT]
-    left = "\n".join(result.leftovers)
+    left = "\n".join([*result.leftovers, *(line.text for line in result.kernel)])
     return [result.output, result.lanes, result.processes, left, *messages, *chosen]
 
 
@@ -215,6 +215,9 @@ def _result_detail(result: Result, tables: _Tables, limit: int) -> dict[str, Any
         "observed": {
             shown_whole(key): _fitted(value, limit, keep_end=False) for key, value in observed
         },
+        "kernel": _fitted(
+            "\n".join(f"{line.kind}: {line.text}" for line in result.kernel), limit, keep_end=False
+        ),
         "leftovers": _fitted("\n".join(result.leftovers), limit, keep_end=False),
         "processes": _fitted(result.processes, limit, keep_end=False),
         "output": _fitted(result.output, limit, keep_end=True),

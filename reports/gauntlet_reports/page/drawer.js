@@ -136,6 +136,7 @@ const fillDrawer = (item) => {
     faultWords(detail.faults),
     pairs("Measured", Object.entries(detail.measured ?? {}).map(([k, v]) => [k, number(v)]), true),
     pairs("Observed, where the standard leaves a choice", Object.entries(detail.observed ?? {})),
+    block("The kernel said", detail.kernel),
     block("Left behind", detail.leftovers),
     block("Processes", detail.processes),
     block("Output", detail.output),
