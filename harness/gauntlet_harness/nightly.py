@@ -112,22 +112,23 @@ def _locked(runs: Path) -> Iterator[None]:
 def _night_of(place: Place, target: Target, command: Sequence[str], stop: Stop) -> list[int]:
     """The nights that are due: the rest of a broken one, and a new one unless it was tonight's."""
     target.push()
-    broken = _broken_night(place, target)
+    broken = broken_night(place.runs, target.name)
     statuses = [_one_night(place, target, command, stop, broken.folder if broken else None)]
-    if broken and not _is_tonight(broken) and not stop.by:
+    if broken and not is_tonight(broken) and not stop.by:
         statuses.append(_one_night(place, target, command, stop, None))
     return statuses
 
 
-def _broken_night(place: Place, target: Target) -> NightRun | None:
-    """The last night, if it was killed and has not ended since."""
-    for night in nights_in(place.runs, target.name)[:1]:
+def broken_night(runs: Path, target: str) -> NightRun | None:
+    """Return the last night of a target if it was killed and has not ended since."""
+    for night in nights_in(runs, target)[:1]:
         if night.info.state == "running" and not is_being_written(night.folder.journal_path):
             return night
     return None
 
 
-def _is_tonight(night: NightRun) -> bool:
+def is_tonight(night: NightRun) -> bool:
+    """Return whether a night began so lately that its rest is the night that is asked for."""
     try:
         started = datetime.fromisoformat(night.info.started)
     except ValueError:
@@ -174,7 +175,7 @@ def _one_night(
         raise HarnessError(f"{place.runs}: the night has left no run")
     _keep_console(folder, target.console())
     told = _tell(place, folder)
-    _retain(place, target, folder)
+    retain(place, target.name, folder)
     return status or told
 
 
@@ -203,13 +204,13 @@ def _tell(place: Place, folder: RunFolder) -> int:
     return status
 
 
-def _retain(place: Place, target: Target, newest: RunFolder) -> None:
+def retain(place: Place, target: str, newest: RunFolder) -> None:
     """Remove the oldest nights beyond those to keep, never the baseline or a broken one."""
     kept = {newest.path.resolve()}
     if place.config.baseline != PREVIOUS:
         kept |= {(place.base / place.config.baseline).resolve()}
         kept |= {(place.runs / place.config.baseline).resolve()}
-    for night in nights_in(place.runs, target.name)[place.config.retention :]:
+    for night in nights_in(place.runs, target)[place.config.retention :]:
         path = night.folder.path.resolve()
         if path not in kept and night.info.state != "running":
             shutil.rmtree(path, ignore_errors=True)
