@@ -133,12 +133,9 @@ class Journal:
     times of day beside it are for people; a clock that is set meanwhile moves nothing else.
     """
 
-    def __init__(self, path: Path, spent_s: float = 0.0) -> None:
-        """Open and lock; a journal that another harness is writing is a UsageError.
-
-        ``spent_s`` is what earlier stretches of the run lasted.
-        """
-        self._began = time.monotonic() - spent_s
+    def __init__(self, path: Path) -> None:
+        """Open and lock; a journal that another harness is writing is a UsageError."""
+        self._began = time.monotonic()
         self._path = path
         # Unbuffered: of a line that failed nothing may come out later, when the file is closed.
         self._file = path.open("ab", buffering=0)

@@ -58,11 +58,17 @@ class Place:
 
 
 def run_nights(
-    root: Path, config_path: Path, command: Sequence[str], prepare: Callable[[str], None]
+    root: Path,
+    config_path: Path,
+    command: Sequence[str],
+    prepare: Callable[[str], None],
+    *,
+    only_resume: bool = False,
 ) -> int:
     """Run the night of every target of a configuration; return the exit status of the worst.
 
-    A night that was killed is finished instead of a new one; SIGTERM and SIGINT end it in order.
+    A night that was killed is finished instead of a new one, and with ``only_resume`` nothing else
+    is done; SIGTERM and SIGINT end it in order.
     """
     path = config_path.resolve()
     place = Place(root, path, read_night_config(path))
@@ -73,7 +79,7 @@ def run_nights(
         for one in place.config.targets:
             target = LocalTarget(one.name, root, place.runs, place.config.preset, prepare)
             with contextlib.closing(target):
-                statuses += _night_of(place, target, command, stop)
+                statuses += _night_of(place, target, command, stop, only_resume)
             if stop.by:
                 break
     return next((s for s in (STATUS_FAILED, STATUS_MACHINE) if s in statuses), STATUS_OK)
@@ -109,12 +115,17 @@ def _locked(runs: Path) -> Iterator[None]:
         yield
 
 
-def _night_of(place: Place, target: Target, command: Sequence[str], stop: Stop) -> list[int]:
+def _night_of(
+    place: Place, target: Target, command: Sequence[str], stop: Stop, only_resume: bool
+) -> list[int]:
     """The nights that are due: the rest of a broken one, and a new one unless it was tonight's."""
-    target.push()
     broken = broken_night(place.runs, target.name)
+    if only_resume and broken is None:
+        print(f"{target.name}: no night was cut short", flush=True)
+        return []
+    target.push()
     statuses = [_one_night(place, target, command, stop, broken.folder if broken else None)]
-    if broken and not is_tonight(broken) and not stop.by:
+    if broken and not only_resume and not is_tonight(broken) and not stop.by:
         statuses.append(_one_night(place, target, command, stop, None))
     return statuses
 

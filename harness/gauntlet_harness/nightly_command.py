@@ -14,8 +14,11 @@ def nightly_command(root: Callable[[], Path], build: Callable[[str, bool], None]
 
     @click.command()
     @click.argument("config", type=click.Path(dir_okay=False, path_type=Path))
+    @click.option(
+        "--resume", is_flag=True, help="Only finish a night that was cut short, if there is one."
+    )
     @click.option("--no-setup", is_flag=True, help="Neither install nor build anything.")
-    def nightly(config: Path, no_setup: bool) -> int:
+    def nightly(config: Path, resume: bool, no_setup: bool) -> int:
         """Run a night: every case once, then again where chance can find more.
 
         CONFIG names the targets, the budget, the expectations, the baseline and
@@ -33,7 +36,9 @@ def nightly_command(root: Callable[[], Path], build: Callable[[str, bool], None]
         from gauntlet_harness.nightly import run_nights
 
         command = ["harness/gauntlet", *sys.argv[1:]]
-        return run_nights(root(), config, command, lambda preset: build(preset, no_setup))
+        return run_nights(
+            root(), config, command, lambda preset: build(preset, no_setup), only_resume=resume
+        )
 
     return nightly
 
