@@ -56,7 +56,7 @@ _KINDS: tuple[tuple[KernelKind, re.Pattern[str]], ...] = (
         re.compile(r"\btaint(?:s|ing) kernel|Disabling lock debugging due to kernel taint"),
     ),
 )
-GRAVE: frozenset[KernelKind] = frozenset({"oops", "lockdep"})
+GRAVE: dict[KernelKind, str] = {"oops": "an oops", "lockdep": "a lockdep report"}
 """What the kernel never says of itself when all is well, whatever a case asks of it."""
 
 
@@ -137,7 +137,7 @@ def add_to(result: Result, lines: list[KernelLine], beside: int) -> None:
     if grave is None:
         return
     others = f" and {beside} other{'' if beside == 1 else 's'}" if beside else ""
-    words = f"the kernel reported a {grave.kind} while this case{others} ran: {grave.text}"
+    words = f"the kernel wrote {GRAVE[grave.kind]} while this case{others} ran: {grave.text}"
     if result.verdict in ("fail", "hang", "crash"):
         result.reason = f"{result.reason}; {words}" if result.reason else words
     else:

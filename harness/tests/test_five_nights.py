@@ -192,12 +192,12 @@ def test_planted_flake_is_newly_flaky(nights: Nights, quiet: Path) -> None:
     # Room for the first repetition of every race on a machine with other things to do.
     done = nights.run(quiet, "60s", FAKE_FLAKY="Case_Races/plain_0001")
     assert done.returncode == 1
-    text = re.sub(r"some of \d+", "some of N", nights.sections())
+    text = re.sub(r"in \d+ of \d+", "in K of N", nights.sections())
     assert text == textwrap.dedent("""\
         1 changed: 1 newly flaky.
 
         Newly flaky:
-          - fail in some of N repetitions: the planted race was lost
+          - fail in K of N repetitions: the planted race was lost
             PlainRaces.Case_Races/plain_0001
             repeat it: REPRO PlainRaces.Case_Races/plain_0001""")
 

@@ -119,7 +119,7 @@ def test_grave_line_is_a_failure_whatever_the_case_says(verdict: Verdict) -> Non
     one = result(verdict, "its own words")
     add_to(one, [KILL, OOPS], beside=0)
     assert one.verdict == "fail"
-    assert one.reason.startswith("the kernel reported a oops while this case ran: BUG: kernel NULL")
+    assert one.reason.startswith("the kernel wrote an oops while this case ran: BUG: kernel NULL")
     assert one.reason.endswith("before that: its own words")
     assert one.kernel == [KILL, OOPS]
 
@@ -128,7 +128,7 @@ def test_red_case_keeps_its_verdict_and_says_both() -> None:
     one = result("hang", "receive() missed its deadline")
     add_to(one, [OOPS], beside=2)
     assert one.verdict == "hang"
-    assert one.reason.startswith("receive() missed its deadline; the kernel reported")
+    assert one.reason.startswith("receive() missed its deadline; the kernel wrote an oops")
     assert "while this case and 2 others ran" in one.reason
 
 

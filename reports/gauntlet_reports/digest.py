@@ -189,8 +189,9 @@ class _Maker:
             return one_line(clipped(message_of(entry), _TEXT_LIMIT))
         words = self._signature_of(entry.result) or message_of(entry)
         word = LOOKS[entry.outcome].word
-        passed = [e for e in self._entries if e.case.name == case and e.outcome == "pass"]
-        often = f" in some of {len(passed) + self._reds(case)} repetitions" if passed else ""
+        passed = sum(e.case.name == case and e.outcome == "pass" for e in self._entries)
+        reds = self._reds(case)
+        often = f" in {reds} of {passed + reds} repetitions" if passed else ""
         return f"{word}{often}: {one_line(clipped(words, _TEXT_LIMIT))}"
 
     def _reds(self, case: str) -> int:
@@ -269,7 +270,9 @@ class _Maker:
     def numbers(self) -> list[str]:
         """The totals and where they come from."""
         run = self._run
-        facts = [f"{count(len(self._worst), 'case')}: {headline(run)}"]
+        cases, asked = len(self._worst), len(self._entries)
+        often = f", {asked:,} with their repetitions" if asked > cases else ""
+        facts = [f"{count(cases, 'case')}{often}: {headline(run)}"]
         if run.elapsed_s is not None:
             facts.append(f"took {duration(run.elapsed_s * 1000)}")
         facts += [f"seed {run.text('seed')}"] if run.text("seed") else []

@@ -77,10 +77,15 @@ def test_each_class_has_its_section_and_whatever_is_no_change_has_none() -> None
         ("Disappeared", "the run has no such case", ("lost",)),
         ("Unexpected passes", "passed, although it was expected to fail", ("known",)),
         ("Fixed", "passes now", ("fixed",)),
-        ("Newly flaky", "fail in some of 3 repetitions: it was a fail", ("flaky",)),
+        ("Newly flaky", "fail in 1 of 3 repetitions: it was a fail", ("flaky",)),
     ]
     assert made.sections[0].items[0].repro == "harness/gauntlet repro regressed --seed 7"
     assert made.sections[4].items[0].repro == ""
+
+
+def test_repetitions_are_counted_apart_from_cases() -> None:
+    made = digest({"A": "pass"}, {"A": ["pass", "pass"], "B": "pass"})
+    assert made.numbers[0].startswith("2 cases, 3 with their repetitions: 3 passed, took")
 
 
 def test_one_thing_that_went_wrong_is_one_item_however_many_cases() -> None:
