@@ -106,7 +106,7 @@ def start_run(root: Path, request: Request, prepare: Prepare) -> int:
     )
     folder.write_info(info)
     _say_first(info)
-    plan = _plan(info, listed, known_ms, past=past)
+    plan = make_plan(info, listed, known_ms, past=past)
     plan.expected, plan.stop = expected, request.stop
     with Journal(folder.journal_path) as journal:
         journal.run("started")
@@ -143,7 +143,7 @@ def resume_run(root: Path, name: str, request: Request, prepare: Prepare) -> int
         if info.state == "interrupted":
             # The harness stopped them itself, though its last line may not have been written.
             history.running = {}
-        else:
+        elif info.state == "running":
             info.trouble = [*info.trouble, _trouble(history, info)]
         info.jobs = request.jobs or info.jobs
         info.budget_s = request.budget_s or info.budget_s
@@ -158,7 +158,7 @@ def resume_run(root: Path, name: str, request: Request, prepare: Prepare) -> int
             verdicts[(result.case, result.repetition)] = result.verdict
             print(f"{result.verdict.upper()} {result.case}: {result.reason}", flush=True)
         journal.run("resumed")
-        plan = _plan(info, listed, {}, done=set(verdicts), alone=_to_run_alone(history))
+        plan = make_plan(info, listed, {}, done=set(verdicts), alone=_to_run_alone(history))
         plan.expected, plan.stop = expected, request.stop
         if info.night and info.budget_s is not None and request.budget_s is None:
             plan.budget_s = max(0.0, info.budget_s - history.spent_s)  # The morning does not wait.
@@ -234,7 +234,7 @@ def _to_run_alone(history: History) -> set[tuple[str, int]]:
     return suspects | set(history.running) if len(history.running) > 1 else suspects
 
 
-def _plan(
+def make_plan(
     info: RunInfo,
     listed: Sequence[Listed],
     known_ms: dict[str, float],
@@ -243,6 +243,10 @@ def _plan(
     alone: set[tuple[str, int]] | None = None,
     past: Outcomes | None = None,
 ) -> Plan:
+    """Return what is left of a run: not what is ``done``, and first, one by one, what is ``alone``.
+
+    Whatever is longest unseen or recently changed according to the ``past`` comes first.
+    """
     chosen = {case.name for case in info.cases}
     entries = [entry for entry in listed if entry.case.name in chosen]
     # A night repeats what chance can change, a soak whatever there is.

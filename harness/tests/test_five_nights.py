@@ -190,7 +190,7 @@ def test_planted_regression_is_told_with_its_signature_and_its_command(
 
 def test_planted_flake_is_newly_flaky(nights: Nights, quiet: Path) -> None:
     # Room for the first repetition of every race on a machine with other things to do.
-    done = nights.run(quiet, "60s", FAKE_FLAKY="Case_Races/plain_0001")
+    done = nights.run(quiet, "40s", FAKE_FLAKY="Case_Races/plain_0001")
     assert done.returncode == 1
     text = re.sub(r"in \d+ of \d+", "in K of N", nights.sections())
     assert text == textwrap.dedent("""\

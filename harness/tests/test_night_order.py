@@ -17,8 +17,10 @@ from gauntlet_harness.night_order import (
     is_worth_repeating,
     unseen_nights,
 )
+from gauntlet_harness.run_folder import Night, RunInfo
 from gauntlet_harness.runner import Job
-from gauntlet_harness.suite import Suite
+from gauntlet_harness.suite import Listed, Suite
+from gauntlet_harness.validate import make_plan
 
 
 def job(name: str) -> Job:
@@ -79,3 +81,48 @@ def test_only_what_chance_decides_is_repeated() -> None:
     kinds = ("conformance", "properties", "races", "crashes", "overload")
     repeated = [k for k in kinds if is_worth_repeating(Case(name="A", method="m", kind=k))]
     assert repeated == ["properties", "races", "crashes", "overload"]
+
+
+KINDS = ("conformance", "races", "overload")
+
+
+def keys(jobs: Sequence[Job]) -> set[tuple[str, int]]:
+    return {one.key for one in jobs}
+
+
+def run_of_each_kind(**given: object) -> tuple[RunInfo, list[Listed]]:
+    cases = [Case(name=kind, method="m", kind=kind) for kind in KINDS]
+    info = RunInfo(cases=cases, seed=1, budget_s=60.0)
+    for key, value in given.items():
+        setattr(info, key, value)
+    return info, [Listed(Suite(Path("/suite")), case) for case in cases]
+
+
+def test_night_repeats_what_chance_decides_and_a_soak_everything() -> None:
+    night = make_plan(*run_of_each_kind(night=Night(config="c", target="t")), {})
+    assert keys(night.together) == {(kind, 0) for kind in KINDS}
+    assert night.again is not None
+    assert keys(night.again(3)) == {("races", 3), ("overload", 3)}
+    assert len({one.seed for one in [*night.again(1), *night.again(2)]}) == 4
+    soak = make_plan(*run_of_each_kind(profile="soak"), {})
+    assert soak.again is not None
+    assert keys(soak.again(1)) == {(kind, 1) for kind in KINDS}
+
+
+def test_run_that_has_nothing_to_repeat_or_no_budget_ends() -> None:
+    info, listed = run_of_each_kind(night=Night(config="c", target="t"))
+    assert make_plan(info, listed[:1], {}).again is None
+    info.budget_s = None
+    assert make_plan(info, listed, {}).again is None
+
+
+def test_rest_of_a_night_has_the_suspects_of_every_repetition_alone_and_nothing_twice() -> None:
+    done = {(kind, 0) for kind in KINDS}
+    suspects = {("races", 1), ("overload", 1)}
+    info, listed = run_of_each_kind(night=Night(config="c", target="t"))
+    plan = make_plan(info, listed, {}, done=done, alone=suspects)
+    assert keys(plan.alone) == suspects
+    assert plan.together == []
+    assert plan.again is not None
+    assert plan.again(1) == []
+    assert keys(plan.again(2)) == {("races", 2), ("overload", 2)}
