@@ -317,7 +317,18 @@ def test_doctor_tells_words_and_not_only_colours(
 
 
 @pytest.mark.parametrize(
-    "command", [[], ["validate"], ["list"], ["repro"], ["report"], ["doctor"], ["selftest"]]
+    "command",
+    [
+        [],
+        ["validate"],
+        ["list"],
+        ["repro"],
+        ["report"],
+        ["doctor"],
+        ["selftest"],
+        ["nightly"],
+        ["digest"],
+    ],
 )
 def test_help_has_words_for_newcomers(quick_gauntlet: Command, command: list[str]) -> None:
     done = quick_gauntlet(*command, "--help")
