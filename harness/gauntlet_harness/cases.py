@@ -72,6 +72,16 @@ class Isolation(msgspec.Struct, frozen=True):
     shared: list[Shared] = []
 
 
+KernelKind = Literal["oops", "lockdep", "stall", "hung task", "out of memory", "warning", "taint"]
+
+
+class KernelLine(msgspec.Struct, frozen=True):
+    """A line of the kernel's log that appeared while a case ran."""
+
+    kind: KernelKind
+    text: str
+
+
 class Result(msgspec.Struct, kw_only=True):
     """A result line. What the harness adds goes through ``become``, so that nothing is lost."""
 
@@ -98,6 +108,7 @@ class Result(msgspec.Struct, kw_only=True):
     output: str = ""
     leftovers: list[str] = []
     isolation: Isolation = Isolation()
+    kernel: list[KernelLine] = []  # What the kernel said meanwhile.
     # The harness's own: an expectation covers this case; which one it is; when it expired.
     expected: bool = False
     expectation: str = ""

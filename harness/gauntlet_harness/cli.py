@@ -24,6 +24,7 @@ from gauntlet_harness.durations import parse_budget
 from gauntlet_harness.errors import STATUS_MACHINE, STATUS_OK, GauntletError, UsageError
 from gauntlet_harness.expect_command import expect_command
 from gauntlet_harness.near import did_you_mean
+from gauntlet_harness.nightly_command import digest_command, nightly_command
 from gauntlet_harness.profile_command import profile_command
 from gauntlet_harness.repro_command import STATUS_STOP, for_bisect, repro_command
 from gauntlet_harness.run_folder import find_run
@@ -362,7 +363,10 @@ app.add_command(compare_command(lambda: ROOT))
 app.add_command(expect_command(lambda: ROOT))
 app.add_command(profile_command(lambda: ROOT))
 app.add_command(store_command(lambda: ROOT))
-_not_built_yet("nightly", "Run targets, budgets and expectations from a file.")
+app.add_command(
+    nightly_command(lambda: ROOT, lambda preset, bare: ensure_built(ROOT, preset, no_setup=bare))
+)
+app.add_command(digest_command(lambda: ROOT))
 _not_built_yet("bench", "Measure the reference beside its peers.")
 
 

@@ -91,6 +91,10 @@ def _failing(title: str, listed: list[Entry], run: RunData) -> list[str]:
                 f"- {code(f'{f.file}:{f.line}')} {escaped(clipped(f.message, 600))}"
                 for f in entry.result.failures[:3]
             ]
+            lines += [
+                f"- the kernel said ({line.kind}): {escaped(clipped(line.text, 600))}"
+                for line in entry.result.kernel[:3]
+            ]
         if words := flake_words(entry, run):
             lines.append(f"- run again: {escaped(words)}")
         if repro := repro_of(entry, run):

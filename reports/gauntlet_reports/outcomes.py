@@ -189,6 +189,13 @@ def repro_options(run: RunData) -> list[str]:
         if name in ("--suite", "--preset"):
             value = value if equals else "".join(given[place + 1 : place + 2])
             options += [name, value] if value else []
+    night = run.info.get("night")
+    if isinstance(night, dict):  # Its command names a configuration, which names them.
+        suites = night.get("suites")
+        for suite in suites if isinstance(suites, list) else []:
+            options += ["--suite", str(suite)]
+        if not suites and run.text("preset") not in ("", "release"):
+            options += ["--preset", run.text("preset")]
     return options
 
 

@@ -190,7 +190,13 @@ class RunData(msgspec.Struct, kw_only=True):
 
     @property
     def elapsed_s(self) -> float | None:
-        """Wall clock of the run in seconds; None when a time is missing or unreadable."""
+        """How long the run took, in seconds; None when nothing readable tells it.
+
+        What the harness measured counts, for the times of day may come from a clock that was set.
+        """
+        measured = self.info.get("elapsed_s")
+        if isinstance(measured, int | float):
+            return float(measured)
         try:
             begin, end = datetime.fromisoformat(self.started), datetime.fromisoformat(self.ended)
             return max(0.0, (end - begin).total_seconds())
@@ -214,7 +220,12 @@ def load_run(folder: Path) -> RunData:
     """
     run = RunData(folder=folder.resolve().name)
     _read_info(folder / "run.json", run)
-    _settle(run, _read_journal(folder / "journal.jsonl", run))
+    running = _read_journal(folder / "journal.jsonl", run)
+    if run.text("state") == "interrupted" and run.state in ("started", "resumed"):
+        # A full disk: run.json tells of the end for which the journal had no room any more.
+        run.events.append(RunEvent(state="interrupted", at=run.text("ended")))
+        running.clear()
+    _settle(run, running)
     return run
 
 
