@@ -85,6 +85,11 @@ def load_expectations(
     return Expectations(entries, [entry for entry in here if entry.expired(day)])
 
 
+def describes(entry: Expectation, fingerprint: Mapping[str, Any], target: str = "local") -> bool:
+    """Return whether an entry is for the system with this fingerprint."""
+    return entry.holds_on(system_of(fingerprint, target))
+
+
 def today() -> date:
     """Return the day that decides whether an entry has expired: UTC, as every time of a run."""
     return datetime.now(UTC).date()
