@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
-from gauntlet_harness.cases import RED, Result, result_for
+from gauntlet_harness.cases import RED, KernelLine, Result, result_for
 from gauntlet_harness.expectations import Expectations
 from gauntlet_harness.guardian import Guardian
 from gauntlet_harness.journal import Journal, Start
+from gauntlet_harness.kernel_log import KernelLog, add_to, to_expect
 from gauntlet_harness.machine import MachineState, machine_state, trouble_since
 from gauntlet_harness.progress import Watcher
 from gauntlet_harness.run_folder import RunFolder
@@ -73,6 +74,17 @@ class Stage:
 
 
 @dataclass
+class Stop:
+    """Whether a signal has asked to stop, and which; noted, and looked at between two steps."""
+
+    by: str | None = None
+
+    def note(self, number: int, _frame: FrameType | None = None) -> None:
+        """Be the handler of a signal."""
+        self.by = signal.Signals(number).name
+
+
+@dataclass
 class Plan:
     """What is to be run."""
 
@@ -80,37 +92,59 @@ class Plan:
     together: list[Job] = field(default_factory=list)
     workers: int = 1
     budget_s: float | None = None
-    again: Callable[[int], list[Job]] | None = None  # Soak: repetition n, while the budget lasts.
+    again: Callable[[int], list[Job]] | None = None  # Repetition n, while the budget lasts.
     expected: Expectations = field(default_factory=lambda: Expectations([]))
+    stop: Stop = field(default_factory=Stop)
     # Asked when every case has its verdict: the attempts at those that failed.
     reruns: Callable[[], Iterable[Stage]] = tuple
     # Seconds of the budget that a soak's repetitions leave to those attempts.
     reserve_s: float = 0.0
 
 
+@dataclass
+class _Seen:
+    """What came to pass while a case ran."""
+
+    kernel: list[KernelLine] = field(default_factory=list)
+    beside: set[str] = field(default_factory=set)  # The scopes that ran at a moment of it.
+
+
 class Campaign:
     """One stretch of a run, from its start or resumption to its end. Single-threaded."""
 
-    def __init__(self, folder: RunFolder, journal: Journal, plan: Plan, watcher: Watcher) -> None:
+    def __init__(
+        self,
+        folder: RunFolder,
+        journal: Journal,
+        plan: Plan,
+        watcher: Watcher,
+        kernel_log: KernelLog | None = None,
+    ) -> None:
         self._folder = folder
         self._journal = journal
         self._plan = plan
         self._watcher = watcher
+        self._kernel_log = kernel_log
         self._running: list[CaseRun] = []
+        self._seen: dict[str, _Seen] = {}
         self._make_scope = new_scope_maker()
         self._servers = Servers()
         self._began = time.monotonic()
         self._reserve_s = 0.0
         self._before: dict[str, MachineState] = {}
-        self.interrupted_by: str | None = None
         self.results: list[Result] = []
+
+    @property
+    def interrupted_by(self) -> str | None:
+        """The signal that asked to stop."""
+        return self._plan.stop.by
 
     def run(self) -> None:
         """Run the plan to its end, to the end of its budget or until a signal asks to stop."""
         plan = self._plan
         self._began = time.monotonic()
         self._watcher.began(len(plan.alone) + len(plan.together), plan.workers)
-        with _signals_noted(self._note_signal), Guardian() as guardian, self._servers:
+        with signals_noted(plan.stop), Guardian() as guardian, self._servers:
             try:
                 self._drain(iter(plan.alone), 1, guardian)
                 self._drain(iter(plan.together), plan.workers, guardian)
@@ -138,9 +172,6 @@ class Campaign:
             if stage.jobs and not self._over():
                 self._watcher.again(len(stage.jobs), stage.workers)
                 self._drain(iter(stage.jobs), stage.workers, guardian, extra=True)
-
-    def _note_signal(self, number: int, _frame: FrameType | None) -> None:
-        self.interrupted_by = signal.Signals(number).name
 
     def _over(self) -> bool:
         return self.interrupted_by is not None or self._budget_used()
@@ -171,8 +202,13 @@ class Campaign:
     def _start(self, job: Job, guardian: Guardian) -> None:
         scope = self._make_scope()
         run = CaseRun(job, scope, self._folder.work / scope, guardian, self._servers)
+        self._read_kernel_log()  # What was said before belongs to those that ran before.
+        others = [other.scope for other in self._running]
         self._running.append(run)
         self._before[scope] = machine_state()
+        self._seen[scope] = _Seen(beside=set(others))
+        for other in others:
+            self._seen[other].beside.add(scope)
         self._journal.start(
             Start(
                 case=job.case.name,
@@ -189,13 +225,22 @@ class Campaign:
         for run in list(self._running):
             result = run.step()
             if result is not None:
+                self._read_kernel_log()
                 self._running.remove(run)
+                seen = self._seen.pop(run.scope)
                 before = self._before.pop(run.scope)
                 if result.verdict in RED or result.verdict == "error":
                     result.trouble = trouble_since(before, self._folder.path)
+                add_to(result, seen.kernel, len(seen.beside))
                 self._settle(run.job, result)
         clock = time.monotonic()
         self._watcher.tick([(run.job, clock - run.started) for run in self._running])
+
+    def _read_kernel_log(self) -> None:
+        """Lay what the kernel has said to all that run: nobody knows which of them it meant."""
+        for line in self._kernel_log.news() if self._kernel_log else ():
+            for run in self._running:
+                self._seen[run.scope].kernel.append(line)
 
     def _skip(self, job: Job) -> None:
         result = result_for(job.case, seed=job.seed, repetition=job.repetition, profile=job.profile)
@@ -205,7 +250,10 @@ class Campaign:
         self._settle(job, result)
 
     def _settle(self, job: Job, result: Result) -> None:
-        result.expected = self._plan.expected.covers(result)
+        judged = to_expect(result)
+        self._plan.expected.judge(judged)
+        result.expected = judged.expected
+        result.expectation, result.expired_on = judged.expectation, judged.expired_on
         result.attempt = job.attempt
         self._journal.end(result)
         if result.verdict in RED or result.verdict == "error":
@@ -219,9 +267,9 @@ class Campaign:
 
 
 @contextlib.contextmanager
-def _signals_noted(note: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+def signals_noted(stop: Stop) -> Iterator[None]:
     """Let a request to stop be seen between two steps instead of tearing one apart."""
-    before = {number: signal.signal(number, note) for number in _STOP_SIGNALS}
+    before = {number: signal.signal(number, stop.note) for number in _STOP_SIGNALS}
     try:
         yield
     finally:

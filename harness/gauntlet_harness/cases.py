@@ -72,6 +72,16 @@ class Isolation(msgspec.Struct, frozen=True):
     shared: list[Shared] = []
 
 
+KernelKind = Literal["oops", "lockdep", "stall", "hung task", "out of memory", "warning", "taint"]
+
+
+class KernelLine(msgspec.Struct, frozen=True):
+    """A line of the kernel's log that appeared while a case ran."""
+
+    kind: KernelKind
+    text: str
+
+
 class Result(msgspec.Struct, kw_only=True):
     """A result line. What the harness adds goes through ``become``, so that nothing is lost."""
 
@@ -98,8 +108,11 @@ class Result(msgspec.Struct, kw_only=True):
     output: str = ""
     leftovers: list[str] = []
     isolation: Isolation = Isolation()
-    # The harness's own:
-    expected: bool = False  # An expectation covers this case.
+    kernel: list[KernelLine] = []  # What the kernel said meanwhile.
+    # The harness's own: an expectation covers this case; which one it is; when it expired.
+    expected: bool = False
+    expectation: str = ""
+    expired_on: str = ""
     attempt: int = 0  # 0 the run's verdict; 1 and more: run again because that was a failure.
     trouble: str = ""  # What the machine lacked when this failed, or "".
 

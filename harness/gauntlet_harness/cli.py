@@ -22,11 +22,15 @@ from gauntlet_harness.cases import KINDS, Case, Profile
 from gauntlet_harness.compare_command import compare_command
 from gauntlet_harness.durations import parse_budget
 from gauntlet_harness.errors import STATUS_MACHINE, STATUS_OK, GauntletError, UsageError
+from gauntlet_harness.expect_command import expect_command
 from gauntlet_harness.near import did_you_mean
+from gauntlet_harness.nightly_command import digest_command, nightly_command
+from gauntlet_harness.profile_command import profile_command
 from gauntlet_harness.repro_command import STATUS_STOP, for_bisect, repro_command
 from gauntlet_harness.run_folder import find_run
 from gauntlet_harness.seeds import parse_seed
 from gauntlet_harness.selection import select
+from gauntlet_harness.store_command import store_command
 from gauntlet_harness.subjects import list_subjects, updated
 from gauntlet_harness.subjects import markdown as subjects_markdown
 from gauntlet_harness.suite import Listed, find_suites, list_all
@@ -120,6 +124,12 @@ def _suite_options(command: click.decorators.FC) -> click.decorators.FC:
     default=None,
     help="Run failed cases again and tell what kind of failure it is; default: not in smoke.",
 )
+@click.option(
+    "--store",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="The store to add the run to; default runs/store.sqlite, with --out none.",
+)
 @_suite_options
 def validate(
     profile: Profile | None,
@@ -131,6 +141,7 @@ def validate(
     out: Path | None,
     resume: str | None,
     rerun: bool | None,
+    store: Path | None,
     suites: tuple[Path, ...],
     preset: str | None,
     no_setup: bool,
@@ -163,6 +174,7 @@ def validate(
         preset=preset,
         command=["harness/gauntlet", *sys.argv[1:]],
         rerun=rerun,
+        store=store,
     )
     if resume:
         return resume_run(ROOT, resume, request, prepare)
@@ -285,7 +297,14 @@ app.add_command(repro_command(lambda: ROOT, _suite_options, _listed))
 @app.command()
 @click.argument("run")
 @click.option("--format", "form", type=_FORMATS, help="To stdout; without it index.html is made.")
-def report(run: str, form: str | None) -> int:
+@click.option("--baseline", metavar="RUN", help="The page tells what changed since that run.")
+@click.option(
+    "--store",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="The page's history; default store.sqlite beside the run, where there is one.",
+)
+def report(run: str, form: str | None, baseline: str | None, store: Path | None) -> int:
     """Make the report of a run again, or print it in another form.
 
     RUN is a folder, a name under runs/ or `latest`.
@@ -293,18 +312,25 @@ def report(run: str, form: str | None) -> int:
     \b
     Examples:
       harness/gauntlet report latest
+      harness/gauntlet report latest --baseline 20261125T094518Z-01df
       harness/gauntlet report latest --format markdown
     """
     folder = find_run(ROOT, run).path
     import gauntlet_reports
+    from gauntlet_harness.compare import load_side
+    from gauntlet_harness.report import write_reports
 
     if form is None or form == "html":
+        against = load_side(ROOT, baseline) if baseline is not None else None
         try:
-            gauntlet_reports.write_reports(folder)
+            write_reports(folder, against, store)
         except OSError as error:
             raise UsageError(f"{folder}: cannot be written: {error.strerror}") from None
         print(folder / "index.html")
         return STATUS_OK
+    for option, given in (("--baseline", baseline), ("--store", store)):
+        if given is not None:
+            raise UsageError(f"{option} is for the page: leave out --format {form}")
     data = gauntlet_reports.load_run(folder)
     text = gauntlet_reports.render(data, form)  # type: ignore[arg-type]  # click.Choice checked it
     sys.stdout.write(text if text.endswith("\n") else text + "\n")
@@ -334,7 +360,13 @@ def _not_built_yet(name: str, purpose: str) -> None:
 
 
 app.add_command(compare_command(lambda: ROOT))
-_not_built_yet("nightly", "Run targets, budgets and expectations from a file.")
+app.add_command(expect_command(lambda: ROOT))
+app.add_command(profile_command(lambda: ROOT))
+app.add_command(store_command(lambda: ROOT))
+app.add_command(
+    nightly_command(lambda: ROOT, lambda preset, bare: ensure_built(ROOT, preset, no_setup=bare))
+)
+app.add_command(digest_command(lambda: ROOT))
 _not_built_yet("bench", "Measure the reference beside its peers.")
 
 

@@ -31,13 +31,12 @@ def write_comparison(
     root: Path, names: tuple[str, str], outputs: dict[str, Path | None], band: float | None
 ) -> int:
     """Compare, write each output that has a file, and return the exit status."""
-    if band is not None and not (math.isfinite(band) and band > 1):
-        raise UsageError(f"--band {band:g}: a factor above 1 is needed")
+    factor = checked_band(band)
     dashes = [form for form, path in outputs.items() if path == _STDOUT]
     if len(dashes) > 1:
         raise UsageError(f"--{dashes[0]} and --{dashes[1]} cannot both go to stdout")
-    before, after = (_load(root, name) for name in names)
-    found = compare(before, after, DEFAULT_BAND if band is None else band)
+    before, after = (load_side(root, name) for name in names)
+    found = compare(before, after, factor)
     for form, path in outputs.items():
         if path is not None:
             _deliver(path, _RENDERERS[form](found))
@@ -46,7 +45,17 @@ def write_comparison(
     return found.status
 
 
-def _load(root: Path, name: str) -> RunData:
+def checked_band(band: float | None) -> float:
+    """Return the factor by which values may differ; what is no factor above 1 is a UsageError."""
+    if band is None:
+        return DEFAULT_BAND
+    if not (math.isfinite(band) and band > 1):
+        raise UsageError(f"--band {band:g}: a factor above 1 is needed")
+    return band
+
+
+def load_side(root: Path, name: str) -> RunData:
+    """Return a run by its folder, its name or its results.json; else a UsageError."""
     path = Path(name)
     if not (path.is_file() or path.is_dir() or path.is_symlink()):
         path = find_run(root, name).path

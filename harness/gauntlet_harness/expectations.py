@@ -2,49 +2,41 @@
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime
-from fnmatch import fnmatchcase
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
-from gauntlet_harness.cases import Result, outcome
-from gauntlet_harness.errors import UsageError
-from gauntlet_harness.near import did_you_mean
+from gauntlet_harness.cases import RED, Result, outcome
+from gauntlet_harness.conditions import system_of
+from gauntlet_harness.expectation_files import Expectation, read_expectations, refuse_unmatched
+from gauntlet_reports.run_data import Result as ReportedResult
+from gauntlet_reports.signatures import signature_of
 
-
-class Expectation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One entry: its cases fail on the systems of ``when``, in this way, until it expires.
-
-    Of kind ``flaky`` it is a race of the system under test: some runs meet it, some do not.
-    ``cases`` and the values of ``when`` are shell patterns; a key of ``when`` names a part of the
-    fingerprint, nested ones with dots (``kernel.release``).
-    """
-
-    id: str
-    cases: list[str]
-    verdicts: list[Literal["fail", "hang", "crash"]]
-    says: str
-    kind: Literal["known bug", "waiver", "flaky"]
-    reason: str
-    link: str
-    owner: str
-    expires: date
-    when: dict[str, str] = {}
-
-
-class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    expectation: list[Expectation] = []
+# So long before its end an entry is told of at the end of each run.
+WARNED_DAYS = 14
 
 
 class Expectations:
-    """The entries that hold for one system on one day."""
+    """The entries for one system on one day: those that hold, and those that have expired."""
 
-    def __init__(self, entries: Sequence[Expectation]) -> None:
+    def __init__(self, entries: Sequence[Expectation], expired: Sequence[Expectation] = ()) -> None:
         self._entries = entries
+        self._expired = expired
+
+    def judge(self, result: Result) -> None:
+        """Write into the result whether it was expected, and which entry has a say in that.
+
+        A failure that an expired entry describes is no longer expected, and says so.
+        """
+        entry = self._covering(result)
+        result.expected = entry is not None
+        if entry is None and result.verdict in RED:
+            entry = next((one for one in self._expired if _describes_end(one, result)), None)
+            result.expired_on = entry.expires.isoformat() if entry else ""
+        result.expectation = entry.id if entry else ""
 
     def covers(self, result: Result) -> bool:
         """Return whether this result was expected to fail, in the way that it did if it failed.
@@ -53,62 +45,62 @@ class Expectations:
         not seen each time. An error of the harness or the machine, or a case that did not run,
         never satisfies an entry.
         """
+        return self._covering(result) is not None
+
+    def expiring(self, day: date | None = None) -> list[Expectation]:
+        """Return the entries that hold and will expire within two weeks, the first to go first."""
+        last = (day or today()) + timedelta(days=WARNED_DAYS)
+        return sorted(
+            (entry for entry in self._entries if entry.expires <= last),
+            key=lambda entry: (entry.expires, entry.id),
+        )
+
+    def _covering(self, result: Result) -> Expectation | None:
         for entry in self._entries:
-            if not any(fnmatchcase(result.case, pattern) for pattern in entry.cases):
-                continue
-            if result.verdict == "pass" and entry.kind != "flaky":
-                return True
-            if result.verdict in entry.verdicts and entry.says in _told(result):
-                return True
-        return False
+            passes = result.verdict == "pass" and entry.kind != "flaky"
+            if (passes and entry.is_for(result.case)) or _describes_end(entry, result):
+                return entry
+        return None
 
 
 def load_expectations(
-    folder: Path, fingerprint: Mapping[str, Any], today: date | None = None
+    folder: Path,
+    fingerprint: Mapping[str, Any],
+    day: date | None = None,
+    *,
+    names: Sequence[str] | None = None,
+    target: str = "local",
 ) -> Expectations:
     """Read every file of the folder; an entry that makes no sense is a UsageError.
 
-    What has expired does not hold any more, and its cases fail again.
+    ``names`` is the whole list of cases: an entry that holds here and matches none of them is an
+    error too. Whoever knows a part of the list only gives None.
     """
-    day = today or datetime.now(UTC).date()
-    entries = read_expectations(folder)
-    return Expectations(
-        [entry for entry in entries if entry.expires >= day and describes(entry, fingerprint)]
-    )
+    day = day or today()
+    system = system_of(fingerprint, target)
+    here = [entry for entry in read_expectations(folder) if entry.holds_on(system)]
+    entries = [entry for entry in here if not entry.expired(day)]
+    if names is not None:
+        refuse_unmatched(entries, names)
+    return Expectations(entries, [entry for entry in here if entry.expired(day)])
 
 
-def read_expectations(folder: Path) -> list[Expectation]:
-    """Return every entry of every file of the folder, whatever system it is for."""
-    return [entry for path in sorted(folder.glob("*.toml")) for entry in _read(path)]
+def describes(entry: Expectation, fingerprint: Mapping[str, Any], target: str = "local") -> bool:
+    """Return whether an entry is for the system with this fingerprint."""
+    return entry.holds_on(system_of(fingerprint, target))
 
 
-def _read(path: Path) -> list[Expectation]:
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-        return msgspec.convert(raw, _File).expectation
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path.name}: {error}") from None
-    except msgspec.ValidationError as error:
-        raise UsageError(f"{path.name}: {error}{_hint(str(error))}") from None
+def today() -> date:
+    """Return the day that decides whether an entry has expired: UTC, as every time of a run."""
+    return datetime.now(UTC).date()
 
 
-def _hint(complaint: str) -> str:
-    """Near names for a key that is unknown."""
-    if "unknown field" not in complaint:
-        return ""
-    word = complaint.split("`")[1] if "`" in complaint else ""
-    return did_you_mean(word, [field.name for field in msgspec.structs.fields(Expectation)])
-
-
-def describes(entry: Expectation, fingerprint: Mapping[str, Any]) -> bool:
-    """Return whether the entry is for the system with this fingerprint."""
-    for key, pattern in entry.when.items():
-        value: Any = fingerprint
-        for part in key.split("."):
-            value = value.get(part) if isinstance(value, Mapping) else None
-        if not isinstance(value, str | int | float) or not fnmatchcase(str(value), pattern):
-            return False
-    return True
+def noted(entries: Iterable[Expectation]) -> list[dict[str, str]]:
+    """Return what run.json keeps of entries that will expire soon."""
+    return [
+        {"id": entry.id, "owner": entry.owner, "expires": entry.expires.isoformat()}
+        for entry in entries
+    ]
 
 
 def outcome_of(result: Result) -> str:
@@ -116,6 +108,21 @@ def outcome_of(result: Result) -> str:
     return outcome(result.verdict, result.expected)
 
 
+def _describes_end(entry: Expectation, result: Result) -> bool:
+    """Return whether the case ended as the entry says; a pass or an error never does."""
+    return (
+        result.verdict in entry.verdicts
+        and entry.is_for(result.case)
+        and entry.says in _told(result)
+        and (not entry.signature or entry.signature == _signature(result))
+    )
+
+
 def _told(result: Result) -> str:
     messages = (failure.message for failure in result.failures)
     return "\n".join([result.reason, *messages, result.processes])
+
+
+def _signature(result: Result) -> str | None:
+    # Of an unsupported case there is none; its reason is what can be matched.
+    return signature_of(msgspec.convert(msgspec.to_builtins(result), ReportedResult))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import gauntlet_harness
+from gauntlet_harness.components import component_versions
 
 Facts = dict[str, Any]
 
@@ -66,6 +67,7 @@ def fingerprint() -> Facts:
         "distro": distro(),
         "libc": _libc(),
         "compiler": compilers(),
+        "components": component_versions(),
         "cpu": _cpu(),
         "memory": _memory(),
         "container": _container(),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -21,6 +23,14 @@ State = Literal["started", "resumed", "finished", "interrupted"]
 Key = tuple[str, int]
 # The reason of the case that a run died in: nobody may run that one again unasked.
 BLAMED = "the run ended while this case was running"
+# Given up when the disk is full: room for the last lines, which say that the run was stopped.
+RESERVE_BYTES = 64 * 1024
+# With less than this left no case starts: what it says would be lost, and the reports with it.
+ROOM_BYTES = 8 * 1024 * 1024
+
+
+class JournalError(HarnessError):
+    """A line could not be written; what was written before is whole and stays readable."""
 
 
 def now() -> str:
@@ -74,6 +84,7 @@ class History:
     open_attempts: dict[tuple[str, int], Start] = field(default_factory=dict)
     scopes: list[str] = field(default_factory=list)  # Of every case that has not ended.
     state: str = ""
+    spent_s: float = 0.0  # How long all stretches together have lasted.
     cut_at: int | None = None  # Where a last line begins that was never finished.
     notes: list[str] = field(default_factory=list)
 
@@ -113,6 +124,7 @@ def _take(history: History, line: dict[str, Any]) -> bool:
     """Add one line; return whether it makes sense."""
     try:
         event = line["event"]
+        history.spent_s = max(history.spent_s, float(line.get("spent_s", 0.0)))
         if event == "run":
             _turn(history, str(line["state"]))
         elif event == "start":
@@ -167,16 +179,28 @@ def _turn(history: History, state: str) -> None:
 
 
 class Journal:
-    """Appends to a journal that this process alone writes. Not thread-safe; a context manager."""
+    """Appends to a journal that this process alone writes. Not thread-safe; a context manager.
+
+    Each line carries ``spent_s``: how long the run has lasted so far, by the monotonic clock. The
+    times of day beside it are for people; a clock that is set meanwhile moves nothing else.
+    """
 
     def __init__(self, path: Path) -> None:
         """Open and lock; a journal that another harness is writing is a UsageError."""
-        self._file = path.open("ab")
+        self._began = time.monotonic()
+        self._path = path
+        # Unbuffered: of a line that failed nothing may come out later, when the file is closed.
+        self._file = path.open("ab", buffering=0)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             self._file.close()
             raise UsageError(f"{path.parent}: this run is still going on") from None
+        self._reserve = path.with_name("reserve")
+        # A disk that has no room for it will be met again, with its error, by the first line.
+        with contextlib.suppress(OSError):
+            self._reserve.write_bytes(os.urandom(RESERVE_BYTES))
+        sync_folder(path.parent)
 
     def __enter__(self) -> Journal:
         return self
@@ -187,7 +211,17 @@ class Journal:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._give_up_reserve()
         self._file.close()
+
+    @property
+    def spent_s(self) -> float:
+        """How long the run has lasted, all its stretches together."""
+        return time.monotonic() - self._began
+
+    def count_from(self, spent_s: float) -> None:
+        """Go on counting where earlier stretches stopped."""
+        self._began = time.monotonic() - spent_s
 
     def drop_from(self, place: int) -> None:
         """Cut off what was never finished, so that the next line starts on its own."""
@@ -199,6 +233,7 @@ class Journal:
 
     def start(self, start: Start) -> None:
         """Write that a case is about to run; on the disk when this returns."""
+        self._check_room()
         self._write({"event": "start", **msgspec.to_builtins(start), "at": now()})
 
     def end(self, result: Result) -> None:
@@ -210,13 +245,53 @@ class Journal:
         counts = {"attempts": attempts, "failed": failed}
         self._write({"event": "class", "case": case, "class": name, **counts, "at": now()})
 
+    def stop(self) -> None:
+        """Write, if it can be done at all, that the harness stopped because a line failed."""
+        self._give_up_reserve()
+        with contextlib.suppress(JournalError):
+            self.run("interrupted")
+
     def _write(self, line: Mapping[str, Any]) -> None:
+        spent = {"spent_s": round(self.spent_s, 3)}
+        data = msgspec.json.encode({"schema": SCHEMA, **line, **spent}) + b"\n"
+        place = os.fstat(self._file.fileno()).st_size
         try:
-            self._file.write(msgspec.json.encode({"schema": SCHEMA, **line}) + b"\n")
-            self._file.flush()
+            rest = memoryview(data)
+            while rest:
+                rest = rest[os.write(self._file.fileno(), rest) :]
             os.fdatasync(self._file.fileno())
         except OSError as error:
-            raise HarnessError(f"the journal cannot be written: {error.strerror}") from None
+            # A reader drops half a line; without it the next line can still be written.
+            with contextlib.suppress(OSError):
+                self.drop_from(place)
+            raise JournalError(_why_not_written(self._path, error)) from None
+
+    def _check_room(self) -> None:
+        """Stop while there still is room to say so, and before a case is blamed for a full disk."""
+        room = os.fstatvfs(self._file.fileno())
+        if room.f_bavail * room.f_frsize < ROOM_BYTES:
+            left = f"less than {ROOM_BYTES >> 20} MiB are left for {self._path.parent}"
+            raise JournalError(f"the disk is full: {left}")
+
+    def _give_up_reserve(self) -> None:
+        with contextlib.suppress(OSError):
+            self._reserve.unlink()
+
+
+def _why_not_written(path: Path, error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"the disk is full: {path} cannot be written any more"
+    return f"{path} cannot be written any more: {error.strerror}"
+
+
+def sync_folder(path: Path) -> None:
+    """Let the names in a folder survive a power failure, where its file system can do that."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def is_being_written(path: Path) -> bool:

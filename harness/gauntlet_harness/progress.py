@@ -124,12 +124,20 @@ def _shout(result: Result) -> str:
 
 def first_reason(result: Result) -> str:
     """Return why it went wrong, in one line."""
+    reason = _first_reason(result)
+    if result.expired_on:
+        reason += f"; the expectation {result.expectation} expired on {result.expired_on}"
+    return reason
+
+
+def _first_reason(result: Result) -> str:
     texts = [result.reason, *(failure.message for failure in result.failures)]
     for text in texts:
         if text.strip():
             return text.strip().splitlines()[0]
     if outcome_of(result) == "unexpected_pass":
-        return "an expectation says that it fails here; remove the entry if that is over"
+        named = f"the expectation {result.expectation}" if result.expectation else "an expectation"
+        return f"{named} says that it fails here; remove the entry if that is over"
     return "no reason was given"
 
 

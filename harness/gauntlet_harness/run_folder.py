@@ -7,20 +7,37 @@ import json
 import os
 import secrets
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from gauntlet_harness import sweep
 from gauntlet_harness.cases import SCHEMA, Case, Profile
 from gauntlet_harness.errors import HarnessError, UsageError
-from gauntlet_harness.journal import is_being_written, now, read_journal
+from gauntlet_harness.journal import is_being_written, now, read_journal, sync_folder
 from gauntlet_harness.near import did_you_mean
 
 # How far back an unfinished run is looked for to sweep up after it.
 _REMEMBERED_RUNS = 20
+
+
+class Night(msgspec.Struct, frozen=True, kw_only=True):
+    """What makes a run a night: the configuration that asked for it, and for which target."""
+
+    config: str
+    target: str
+    suites: list[str] = []  # Those that it names; a repetition must be told the same.
+
+
+class Trouble(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that the harness or the machine did to a run, in words, and whom it hit."""
+
+    kind: Literal["killed", "restarted", "journal"]
+    words: str
+    blamed: str | None = None  # The case whose verdict says no more than that.
 
 
 class RunInfo(msgspec.Struct, kw_only=True):
@@ -41,9 +58,15 @@ class RunInfo(msgspec.Struct, kw_only=True):
     rerun: bool = False
     started: str = ""
     ended: str | None = None
+    elapsed_s: float | None = None  # By the monotonic clock, all stretches together.
     state: str = "running"
     status: int | None = None
+    boot: str = ""  # Another one when the run is resumed: the machine went down.
+    expectations: str | None = None  # The folder, where it is not the project's own.
+    night: Night | None = None
+    trouble: list[Trouble] = []
     cases: list[Case] = []
+    expiring: list[dict[str, str]] = []
 
 
 class RunFolder:
@@ -56,19 +79,21 @@ class RunFolder:
         self.work = path / "work"
 
     @classmethod
-    def create(cls, root: Path, out: Path | None) -> RunFolder:
-        """Make the folder, ``runs/<UTC time>-<short>`` unless ``out`` names one."""
+    def create(cls, runs: Path, out: Path | None) -> RunFolder:
+        """Make the folder, ``<UTC time>-<short>`` in ``runs`` unless ``out`` names one."""
         moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-        path = out or root / "runs" / f"{moment}-{secrets.token_hex(2)}"
+        path = out or runs / f"{moment}-{secrets.token_hex(2)}"
         folder = cls(path)
         try:
             path.mkdir(parents=True, exist_ok=True)
             if any(path.iterdir()):
                 raise UsageError(f"--out {path}: the folder is not empty")
             folder.artifacts.mkdir()
+            sync_folder(path.parent)
         except (OSError, ValueError) as error:
             why = error.strerror if isinstance(error, OSError) else error
-            raise UsageError(f"--out {path}: cannot be written: {why}") from None
+            option = "--out " if out else ""
+            raise UsageError(f"{option}{path}: cannot be written: {why}") from None
         if out is None:
             _point_latest_to(path)
         return folder
@@ -83,6 +108,7 @@ class RunFolder:
                 file.flush()
                 os.fsync(file.fileno())
             new.rename(self.path / "run.json")
+            sync_folder(self.path)
         except OSError as error:
             raise HarnessError(f"{new}: {error.strerror}") from None
 
@@ -111,12 +137,37 @@ def _point_latest_to(path: Path) -> None:
         new.replace(latest)
 
 
-def find_run(root: Path, name: str) -> RunFolder:
-    """Return the folder of a run named by its path, by its name under runs/ or as ``latest``."""
-    for candidate in (Path(name), root / "runs" / name):
+@dataclass(frozen=True)
+class NightRun:
+    """The run of a night and what its run.json says."""
+
+    folder: RunFolder
+    info: RunInfo
+
+
+def nights_in(runs: Path, target: str) -> list[NightRun]:
+    """Return the nights of a target, newest first; a run.json that is damaged is none."""
+    found = []
+    for path in sorted(runs.glob("*/run.json"), reverse=True):
+        if path.parent.is_symlink():
+            continue
+        folder = RunFolder(path.parent)
+        with contextlib.suppress(UsageError):
+            info = folder.read_info()
+            if info.night and info.night.target == target:
+                found.append(NightRun(folder, info))
+    return found
+
+
+def find_run(root: Path, name: str, runs: Path | None = None) -> RunFolder:
+    """Return the folder of a run named by its path, by its name under runs/ or as ``latest``.
+
+    ``runs`` is another folder of runs than the checkout's own.
+    """
+    runs = runs or root / "runs"
+    for candidate in (Path(name), runs / name):
         if (candidate / "run.json").is_file() or (candidate / "journal.jsonl").is_file():
             return RunFolder(candidate.resolve())
-    runs = root / "runs"
     known = sorted(p.name for p in runs.iterdir()) if runs.is_dir() else []
     hint = did_you_mean(name, known)
     if not hint:
@@ -124,9 +175,8 @@ def find_run(root: Path, name: str) -> RunFolder:
     raise UsageError(f"no run is called {name}{hint}")
 
 
-def sweep_dead_runs(root: Path) -> list[str]:
+def sweep_dead_runs(runs: Path) -> list[str]:
     """Remove what the runners of killed harnesses left, and return it in words."""
-    runs = root / "runs"
     folders = sorted(runs.glob("*/journal.jsonl"), reverse=True) if runs.is_dir() else []
     removed: list[str] = []
     for journal in folders[:_REMEMBERED_RUNS]:

@@ -2,26 +2,45 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 
-from gauntlet_harness.campaign import Campaign, Plan, ordered
+from gauntlet_harness.campaign import Campaign, Plan, Stop, ordered
 from gauntlet_harness.cases import RED, SKIPPED, Case, Profile, Result, result_for
-from gauntlet_harness.errors import STATUS_FAILED, STATUS_MACHINE, STATUS_OK, UsageError
-from gauntlet_harness.expectations import load_expectations, outcome_of
+from gauntlet_harness.errors import (
+    STATUS_FAILED,
+    STATUS_MACHINE,
+    STATUS_OK,
+    HarnessError,
+    UsageError,
+)
+from gauntlet_harness.expectations import load_expectations, noted, outcome_of
 from gauntlet_harness.fingerprint import fingerprint, versions
 from gauntlet_harness.flakes import RESERVED_SHARE, broken_off, classes_of, rerun_stages
-from gauntlet_harness.journal import BLAMED, History, Journal, Start, now, read_journal
+from gauntlet_harness.journal import (
+    BLAMED,
+    History,
+    Journal,
+    JournalError,
+    Start,
+    now,
+    read_journal,
+)
+from gauntlet_harness.kernel_log import KernelLog
+from gauntlet_harness.night_order import JournalPast, Outcomes, by_need, is_worth_repeating
 from gauntlet_harness.progress import make_watcher
 from gauntlet_harness.run_folder import (
+    Night,
     RunFolder,
     RunInfo,
+    Trouble,
     find_run,
     sweep_dead_runs,
     sweep_scopes,
@@ -32,6 +51,7 @@ from gauntlet_harness.selection import select
 from gauntlet_harness.suite import Listed, find_suites, list_all
 
 EXPECTATIONS = Path("reports") / "expectations"
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
 # Builds the suites of a preset, unless that is done or not wanted.
@@ -52,6 +72,11 @@ class Request:
     preset: str | None = None
     command: Sequence[str] = ()
     rerun: bool | None = None  # Run failed cases again; None: unless the profile is smoke.
+    store: Path | None = None
+    runs: Path | None = None  # Where run folders go; the checkout's runs/ unless told.
+    expectations: Path | None = None
+    night: Night | None = None
+    stop: Stop = field(default_factory=Stop)
 
 
 def start_run(root: Path, request: Request, prepare: Prepare) -> int:
@@ -63,12 +88,16 @@ def start_run(root: Path, request: Request, prepare: Prepare) -> int:
     suites = find_suites(root, preset, request.suites)
     listed = list_all(suites, profile)
     chosen = select(request.selection, [entry.case for entry in listed])
-    known_ms = _known_durations(root, profile)
-    for left in sweep_dead_runs(root):
+    runs = request.runs or root / "runs"
+    known_ms = _known_durations(runs, profile)
+    past = JournalPast(runs).outcomes() if request.night else {}
+    for left in sweep_dead_runs(runs):
         print(f"removed what a killed run had left: {left}", file=sys.stderr)
     system = fingerprint()
-    expected = load_expectations(root / EXPECTATIONS, system)
-    folder = RunFolder.create(root, request.out)
+    # Only of the built suites all cases are known: an entry may be for another suite's.
+    names = None if request.suites else [entry.case.name for entry in listed]
+    expected = load_expectations(request.expectations or root / EXPECTATIONS, system, names=names)
+    folder = RunFolder.create(runs, request.out)
     info = RunInfo(
         fingerprint=system,
         versions=versions(root),
@@ -82,16 +111,21 @@ def start_run(root: Path, request: Request, prepare: Prepare) -> int:
         budget_s=request.budget_s,
         rerun=profile != "smoke" if request.rerun is None else request.rerun,
         started=now(),
+        boot=_boot(),
+        expectations=str(request.expectations) if request.expectations else None,
+        night=request.night,
+        target=request.night.target if request.night else "local",
         cases=chosen,
+        expiring=noted(expected.expiring()),
     )
     folder.write_info(info)
     _say_first(info)
-    plan = _plan(info, listed, known_ms)
-    plan.expected = expected
+    plan = make_plan(info, listed, known_ms, past=past)
+    plan.expected, plan.stop = expected, request.stop
     _plan_reruns(plan, folder, info, listed)
     with Journal(folder.journal_path) as journal:
         journal.run("started")
-        return _conduct(root, folder, info, journal, plan, {})
+        return _conduct(root, folder, info, journal, plan, {}, request.store)
 
 
 def resume_run(root: Path, name: str, request: Request, prepare: Prepare) -> int:
@@ -108,7 +142,9 @@ def resume_run(root: Path, name: str, request: Request, prepare: Prepare) -> int
             raise UsageError(f"--resume goes on with the run's own {option}; leave {option} out")
     folder = find_run(root, name)
     info = folder.read_info()
-    expected = load_expectations(root / EXPECTATIONS, info.fingerprint)
+    known_failures = Path(info.expectations) if info.expectations else root / EXPECTATIONS
+    expected = load_expectations(known_failures, info.fingerprint, target=info.target)
+    info.expiring = noted(expected.expiring())
     if any(Path(path).is_relative_to(root / "build") for path in info.suites):
         prepare(info.preset)
     with Journal(folder.journal_path) as journal:
@@ -119,10 +155,16 @@ def resume_run(root: Path, name: str, request: Request, prepare: Prepare) -> int
             journal.drop_from(history.cut_at)
         for left in sweep_scopes(history.scopes):
             print(f"removed what the killed run had left: {left}", file=sys.stderr)
+        journal.count_from(history.spent_s)
+        if info.state == "interrupted":
+            # The harness stopped them itself, though its last line may not have been written.
+            history.running = {}
+        elif info.state == "running":
+            info.trouble = [*info.trouble, _trouble(history, info)]
         info.jobs = request.jobs or info.jobs
         info.budget_s = request.budget_s or info.budget_s
         info.rerun = info.rerun if request.rerun is None else request.rerun
-        info.state, info.ended, info.status = "running", None, None
+        info.state, info.ended, info.status, info.boot = "running", None, None, _boot()
         suites = find_suites(root, info.preset, [Path(path) for path in info.suites])
         listed = list_all(suites, info.profile)
         _say_first(info)
@@ -135,15 +177,43 @@ def resume_run(root: Path, name: str, request: Request, prepare: Prepare) -> int
             verdicts[(result.case, result.repetition)] = result.verdict
             print(f"{result.verdict.upper()} {result.case}: {result.reason}", flush=True)
         journal.run("resumed")
-        plan = _plan(info, listed, {}, done=set(verdicts), alone=_to_run_alone(history))
-        plan.expected = expected
+        plan = make_plan(info, listed, {}, done=set(verdicts), alone=_to_run_alone(history))
+        plan.expected, plan.stop = expected, request.stop
+        if info.night and info.budget_s is not None and request.budget_s is None:
+            plan.budget_s = max(0.0, info.budget_s - history.spent_s)  # The morning does not wait.
         _plan_reruns(plan, folder, info, listed)
-        return _conduct(root, folder, info, journal, plan, verdicts)
+        return _conduct(root, folder, info, journal, plan, verdicts, request.store)
 
 
 def default_jobs() -> int:
     """Return how many cases run at once unless told: three a usable CPU, for cases often sleep."""
     return 3 * max(1, len(os.sched_getaffinity(0)))
+
+
+def _boot() -> str:
+    """The kernel's name for the time since it was started, or ``""``."""
+    try:
+        return _BOOT.read_text().strip()
+    except OSError:
+        return ""
+
+
+def _trouble(history: History, info: RunInfo) -> Trouble:
+    """What ended a run that has no end, and whom that hits."""
+    restarted = bool(info.boot) and info.boot != _boot()
+    what = "the machine went down" if restarted else "the run was killed"
+    names = sorted(start.case for start in history.running.values())
+    if not names:
+        words = f"{what} between two cases; it was resumed"
+    elif len(names) == 1:
+        words = f"{what} while {names[0]} ran; it was resumed, and that case was not run again"
+    else:
+        words = f"{what} while {len(names)} cases ran; it was resumed, and they ran again alone"
+    return Trouble(
+        kind="restarted" if restarted else "killed",
+        words=words,
+        blamed=names[0] if len(names) == 1 else None,
+    )
 
 
 def _say_first(info: RunInfo) -> None:
@@ -184,34 +254,41 @@ def _to_run_alone(history: History) -> set[tuple[str, int]]:
     return suspects | set(history.running) if len(history.running) > 1 else suspects
 
 
-def _plan(
+def make_plan(
     info: RunInfo,
     listed: Sequence[Listed],
     known_ms: dict[str, float],
     *,
     done: set[tuple[str, int]] | None = None,
     alone: set[tuple[str, int]] | None = None,
+    past: Outcomes | None = None,
 ) -> Plan:
+    """Return what is left of a run: not what is ``done``, and first, one by one, what is ``alone``.
+
+    Whatever is longest unseen or recently changed according to the ``past`` comes first.
+    """
     chosen = {case.name for case in info.cases}
-    done, alone = done or set(), alone or set()
+    entries = [entry for entry in listed if entry.case.name in chosen]
+    # A night repeats what chance can change, a soak whatever there is.
+    repeated = [entry for entry in entries if not info.night or is_worth_repeating(entry.case)]
+    taken, alone = set(done or ()), alone or set()
 
-    def repetition(number: int) -> list[Job]:
-        jobs = [
-            Job(entry.suite, entry.case, info.profile, info.seed, number)
-            for entry in listed
-            if entry.case.name in chosen
-        ]
-        return ordered([job for job in jobs if job.key not in done], known_ms)
+    def jobs_of(number: int, of: Sequence[Listed]) -> list[Job]:
+        jobs = [Job(e.suite, e.case, info.profile, info.seed, number) for e in of]
+        left = ordered([job for job in jobs if job.key not in taken], known_ms)
+        return by_need(left, past) if past else left
 
-    jobs = repetition(0)
-    endless = info.profile == "soak" and info.budget_s is not None
-    # A suspect of a later repetition is not in the first list; its own repetition runs it.
+    suspected = {number for _, number in alone}
+    suspects = [job for number in sorted(suspected) for job in jobs_of(number, entries)]
+    suspects = [job for job in suspects if job.key in alone]
+    endless = info.budget_s is not None and (info.profile == "soak" or info.night is not None)
+    taken |= alone
     return Plan(
-        alone=[job for job in jobs if job.key in alone],
-        together=[job for job in jobs if job.key not in alone],
+        alone=suspects,
+        together=jobs_of(0, entries),
         workers=info.jobs,
         budget_s=info.budget_s,
-        again=repetition if endless else None,
+        again=(lambda number: jobs_of(number, repeated)) if endless and repeated else None,
     )
 
 
@@ -228,9 +305,9 @@ def _plan_reruns(plan: Plan, folder: RunFolder, info: RunInfo, listed: Sequence[
     )
 
 
-def _known_durations(root: Path, profile: Profile) -> dict[str, float]:
+def _known_durations(runs: Path, profile: Profile) -> dict[str, float]:
     """Return how long each case took in the last run of this profile, in milliseconds."""
-    latest = root / "runs" / "latest"
+    latest = runs / "latest"
     try:
         if msgspec.json.decode((latest / "run.json").read_bytes())["profile"] != profile:
             return {}
@@ -262,10 +339,16 @@ def _conduct(
     journal: Journal,
     plan: Plan,
     earlier: dict[tuple[str, int], str],
+    store: Path | None,
 ) -> int:
-    """Run the plan, write its end and the reports, say how it went; return the exit status."""
-    campaign = Campaign(folder, journal, plan, make_watcher(root))
-    campaign.run()
+    """Run the plan, store and report how it ended, and say so; return the exit status."""
+    with KernelLog() as kernel_log:
+        campaign = Campaign(folder, journal, plan, make_watcher(root), kernel_log)
+        try:
+            campaign.run()
+        except JournalError as error:
+            _stop_without_journal(folder, info, journal, error)
+            raise
     if info.rerun and not campaign.interrupted_by:
         for classed in classes_of(read_journal(folder.journal_path)):
             journal.flake_class(
@@ -276,6 +359,7 @@ def _conduct(
     state = "interrupted" if campaign.interrupted_by else "finished"
     status = _status(counts, interrupted=campaign.interrupted_by is not None)
     journal.run("interrupted" if campaign.interrupted_by else "finished")
+    info.elapsed_s = round(journal.spent_s, 3)
     folder.finish_info(info, state, status)
     if campaign.interrupted_by:
         print(
@@ -283,6 +367,7 @@ def _conduct(
             f" harness/gauntlet validate --resume {folder.path.name}",
             flush=True,
         )
+    _add_to_store(root, folder.path, store)
     if not _report(folder):
         status = status or STATUS_MACHINE
     red = sum(counts[verdict] for verdict in (*RED, "unexpected_pass", "error"))
@@ -291,6 +376,22 @@ def _conduct(
     print(f"{counts['pass'] + counts['expected']} passed, {red} failed, {skipped} skipped")
     print(folder.path, flush=True)
     return status
+
+
+def _stop_without_journal(
+    folder: RunFolder, info: RunInfo, journal: Journal, error: JournalError
+) -> None:
+    """Say, where there is still room for that, that the harness ended the run itself."""
+    journal.stop()
+    info.trouble = [*info.trouble, Trouble(kind="journal", words=str(error))]
+    info.elapsed_s = round(journal.spent_s, 3)
+    with contextlib.suppress(HarnessError):
+        folder.finish_info(info, "interrupted", STATUS_MACHINE)
+    # As far as there is room: each is written whole or not at all, and can be made again.
+    with contextlib.suppress(OSError):
+        import gauntlet_reports
+
+        gauntlet_reports.write_reports(folder.path)
 
 
 def _status(counts: Counter[str], *, interrupted: bool) -> int:
@@ -302,12 +403,28 @@ def _status(counts: Counter[str], *, interrupted: bool) -> int:
     return STATUS_OK
 
 
+def _add_to_store(root: Path, run: Path, store: Path | None) -> None:
+    """Add the run to its store; whatever goes wrong is one line of warning and no more."""
+    try:
+        from gauntlet_harness.store_keeping import add_own_run
+
+        add_own_run(root, run, store)
+    except Exception as error:  # The run is in its journal; it can be added at any time.
+        again = f"harness/gauntlet store add {run}" + (f" --store {store}" if store else "")
+        print(
+            f"gauntlet: the run is not in the store: {' '.join(str(error).split())};"
+            f" add it later: {again}",
+            file=sys.stderr,
+        )
+
+
 def _report(folder: RunFolder) -> bool:
     """Write the reports and print the summary; return whether that worked."""
     try:
         import gauntlet_reports
+        from gauntlet_harness.report import write_reports
 
-        gauntlet_reports.write_reports(folder.path)
+        write_reports(folder.path)
         color = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
         for line in gauntlet_reports.summary_lines(gauntlet_reports.load_run(folder.path), color):
             print(line)

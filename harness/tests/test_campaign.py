@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from gauntlet_harness import journal as journal_module
 from gauntlet_harness.campaign import Campaign, Plan
-from gauntlet_harness.journal import Journal, Start
+from gauntlet_harness.cases import KernelLine
+from gauntlet_harness.journal import Journal, Start, read_journal
+from gauntlet_harness.kernel_log import KernelLog
 from gauntlet_harness.progress import PlainWatcher
 from gauntlet_harness.run_folder import RunFolder
 from gauntlet_harness.runner import Job
@@ -64,3 +68,52 @@ def test_case_waits_at_its_gate_until_its_start_is_written(
         assert left is None or left.state == "Z"
     assert not (tmp_path / "running-a").exists()
     assert not folder.work.exists() or not list(folder.work.iterdir())
+
+
+class SayingLog(KernelLog):
+    """A kernel that has something to say at the first look after each start."""
+
+    def __init__(self, lines: Iterator[list[KernelLine]]) -> None:
+        super().__init__(Path("/nowhere"))
+        self._lines = lines
+
+    def news(self) -> list[KernelLine]:
+        return next(self._lines, [])
+
+
+def test_kernels_word_goes_to_all_that_ran_then_and_to_nobody_before(
+    folder: RunFolder, fake_suite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAKE_ONLY", "Plain")
+    monkeypatch.setenv("FAKE_CASES", "2")
+    suite = Suite(fake_suite)
+    jobs = [Job(suite, case, "smoke", 1) for case in suite.cases("smoke")]
+    oops = KernelLine("oops", "BUG: unable to handle page fault")
+    # Looks: at the start of the first (nobody runs), at that of the second (the first runs).
+    said = iter([[oops], [oops]])
+    with Journal(folder.journal_path) as journal:
+        plan = Plan(together=jobs, workers=2)
+        campaign = Campaign(folder, journal, plan, PlainWatcher(tmp_path), SayingLog(said))
+        campaign.run()
+    results = {result.case: result for result in campaign.results}
+    first, second = (results[job.case.name] for job in jobs)
+    assert (first.verdict, first.kernel) == ("fail", [oops])
+    assert "the kernel wrote an oops while this case and 1 other ran" in first.reason
+    assert (second.verdict, second.kernel) == ("pass", [])
+
+
+def test_clock_that_is_set_moves_neither_the_budget_nor_what_a_run_took(
+    folder: RunFolder, fake_suite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAKE_ONLY", "Plain")
+    monkeypatch.setenv("FAKE_CASES", "2")
+    days = itertools.cycle(["2026-11-28T03:00:00.000Z", "1970-01-01T00:00:00.000Z"])
+    monkeypatch.setattr(journal_module, "now", lambda: next(days))
+    suite = Suite(fake_suite)
+    jobs = [Job(suite, case, "smoke", 1) for case in suite.cases("smoke")]
+    with Journal(folder.journal_path) as journal:
+        plan = Plan(together=jobs, workers=1, budget_s=3600)
+        campaign = Campaign(folder, journal, plan, PlainWatcher(tmp_path))
+        campaign.run()
+    assert [result.verdict for result in campaign.results] == ["pass", "pass"]
+    assert 0 < read_journal(folder.journal_path).spent_s < 3600

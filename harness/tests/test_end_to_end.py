@@ -43,6 +43,7 @@ def test_clean_run_passes_and_names_its_folder_last(
         "index.html",
         "journal.jsonl",
         "junit.xml",
+        "profile.json",
         "results.json",
         "run.json",
     ]
@@ -200,7 +201,7 @@ def test_wrong_usage_of_validate_is_one_line_and_status_2(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["nightly", "x.toml"], "nightly is not built yet"),
+        (["nightly", "x.toml"], "x.toml: No such file or directory"),
         (["bench", "--json"], "bench is not built yet"),
         (["validat"], "there is no command 'validat'; did you mean validate?"),
         (["report", "nowhere"], "no run is called nowhere"),
@@ -319,7 +320,18 @@ def test_doctor_tells_words_and_not_only_colours(
 
 
 @pytest.mark.parametrize(
-    "command", [[], ["validate"], ["list"], ["repro"], ["report"], ["doctor"], ["selftest"]]
+    "command",
+    [
+        [],
+        ["validate"],
+        ["list"],
+        ["repro"],
+        ["report"],
+        ["doctor"],
+        ["selftest"],
+        ["nightly"],
+        ["digest"],
+    ],
 )
 def test_help_has_words_for_newcomers(quick_gauntlet: Command, command: list[str]) -> None:
     done = quick_gauntlet(*command, "--help")

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from gauntlet_harness.cases import Case, Failure, Result, result_for
 from gauntlet_harness.errors import UsageError
-from gauntlet_harness.expectations import Expectations, load_expectations, outcome_of
+from gauntlet_harness.expectation_files import read_expectations
+from gauntlet_harness.expectations import Expectations, load_expectations, noted, outcome_of
+from gauntlet_harness.progress import first_reason
+from gauntlet_reports.run_data import Result as ReportedResult
+from gauntlet_reports.signatures import signature_of
 
-SYSTEM = {"libc": "glibc 2.36", "kernel": {"release": "6.18.44"}}
+SYSTEM = {"libc": "glibc 2.36", "kernel": {"name": "Linux", "release": "6.18.44"}}
 TODAY = date(2026, 11, 23)
 ENTRY = """
 [[expectation]]
@@ -24,7 +30,7 @@ reason = "because"
 link = "there"
 owner = "somebody"
 expires = 2027-01-01
-when = { libc = "glibc 2.3*", "kernel.release" = "6.*" }
+when = { libc = "glibc >=2.30", kernel = "6" }
 """
 
 
@@ -88,21 +94,122 @@ def test_an_expired_entry_does_not_hold(tmp_path: Path) -> None:
     assert not load(tmp_path, today=date(2027, 1, 2)).covers(result("fail"))
 
 
-@pytest.mark.parametrize("when", ['libc = "musl*"', '"kernel.release" = "5.*"', 'nothing = "*"'])
+def test_a_failure_under_an_expired_entry_says_so_and_nothing_else_does(tmp_path: Path) -> None:
+    expired = load(tmp_path, today=date(2027, 1, 2))
+    failed, passed = result("fail"), result("pass")
+    others = [result("fail", said="seen: EBUSY"), result("fail", name="PipesRaces.B/pipe"), passed]
+    for one in (failed, *others):
+        expired.judge(one)
+        assert not one.expected
+    assert (failed.expectation, failed.expired_on) == ("one", "2027-01-01")
+    assert first_reason(failed) == "seen: EINVAL; the expectation one expired on 2027-01-01"
+    assert {(one.expectation, one.expired_on) for one in others} == {("", "")}
+
+
+def test_a_covered_case_names_its_entry(tmp_path: Path) -> None:
+    made = result("pass")
+    made.failures = []
+    load(tmp_path).judge(made)
+    assert (outcome_of(made), made.expectation, made.expired_on) == ("unexpected_pass", "one", "")
+    assert first_reason(made).startswith("the expectation one says that it fails here")
+
+
+def test_an_entry_is_told_of_two_weeks_before_its_end(tmp_path: Path) -> None:
+    expected = load(tmp_path)
+    assert expected.expiring(date(2026, 12, 17)) == []
+    assert [entry.id for entry in expected.expiring(date(2026, 12, 18))] == ["one"]
+    assert noted(expected.expiring(date(2027, 1, 1))) == [
+        {"id": "one", "owner": "somebody", "expires": "2027-01-01"}
+    ]
+
+
+def test_a_signature_has_to_be_the_whole_one(tmp_path: Path) -> None:
+    made = result("fail", said="Expected: 0\n  Actual: 22")
+    signature = signature_of(msgspec.convert(msgspec.to_builtins(made), ReportedResult))
+    text = ENTRY.replace('says = "EINVAL"', f"signature = {json.dumps(signature)}")
+    assert load(tmp_path, text).covers(made)
+    assert not load(tmp_path, text).covers(result("fail", said="something else"))
+    part = ENTRY.replace('says = "EINVAL"', 'signature = "pipes"')
+    assert not load(tmp_path, part).covers(made)
+
+
+def test_what_is_known_to_be_unsupported_stays_so_and_a_pass_of_it_is_red(tmp_path: Path) -> None:
+    text = ENTRY.replace("known bug", "unsupported").replace('["fail"]', '["unsupported"]')
+    expected = load(tmp_path, text)
+    made = result("unsupported")
+    expected.judge(made)
+    assert (made.expected, outcome_of(made)) == (True, "unsupported")
+    assert expected.covers(result("pass"))
+    assert not expected.covers(result("fail"))
+
+
+@pytest.mark.parametrize("when", ['libc = "musl"', 'kernel = "5"', 'component.redis = "*"'])
 def test_an_entry_for_another_system_does_not_hold(tmp_path: Path, when: str) -> None:
     text = ENTRY.split("when =")[0] + f"when = {{ {when} }}\n"
     assert not load(tmp_path, text).covers(result("fail"))
 
 
-def test_an_unknown_key_is_refused_with_near_names(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"some.toml.*expirse.*did you mean expires"):
-        load(tmp_path, ENTRY.replace("expires", "expirse"))
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ("expires", "expirse", r"entry one: no key is called expirse; did you mean expires\?"),
+        ("[[expectation]]", "[[expectations]]", r"expectations; did you mean expectation\?"),
+        ("kernel =", "kernell =", r"entry one: when has no word 'kernell'; did you mean kernel"),
+        ('cases = ["PipesRaces.A*"]', "cases = []", r"entry one: cases is empty"),
+        ('owner = "somebody"', 'owner = ""', r"entry one: owner is empty; .* fill it in"),
+        ('reason = "because"', 'reason = " "', r"entry one: reason is empty"),
+        ('owner = "somebody"\n', "", r"entry one: .*missing required field `owner`"),
+        ('says = "EINVAL"', "", r"entry one: says or signature is needed"),
+        ('["fail"]', '["unsupported"]', r"entry one: .*belongs to kind unsupported"),
+        ('["fail"]', '["pass"]', r"entry one: "),
+        ('["fail"]', '["error"]', r"entry one: "),
+        ('"known bug"', '"bug"', r"entry one: "),
+        ('id = "one"', "id = 1", r"entry number 1: "),
+        ("[[expectation]]", "[[expectation]", r"Expected"),
+        ("[[expectation]]", "[expectation]", r"has to begin with \[\[expectation\]\]"),
+    ],
+)
+def test_a_file_that_makes_no_sense_is_refused_in_one_line(
+    tmp_path: Path, before: str, after: str, said: str
+) -> None:
+    assert before in ENTRY
+    with pytest.raises(UsageError, match=rf"^some\.toml: .*{said}") as refusal:
+        load(tmp_path, ENTRY.replace(before, after))
+    assert "\n" not in str(refusal.value)
 
 
-@pytest.mark.parametrize("text", ["[[expectation]", ENTRY.replace('["fail"]', '["pass"]')])
-def test_a_file_that_makes_no_sense_is_refused(tmp_path: Path, text: str) -> None:
-    with pytest.raises(UsageError, match=r"some\.toml"):
-        load(tmp_path, text)
+def test_an_id_is_there_once(tmp_path: Path) -> None:
+    (tmp_path / "other.toml").write_text(ENTRY)
+    with pytest.raises(UsageError, match=r"some.toml: entry one: other.toml has an entry of this"):
+        load(tmp_path)
+
+
+NAMES = ["PipesRaces.B/pipe", "PipesRaces.Alpha/pipe"]
+
+
+def test_an_entry_that_matches_no_case_of_the_whole_list_is_refused(tmp_path: Path) -> None:
+    text = ENTRY.replace('["PipesRaces.A*"]', '["PipesRaces.A*", "PipesRaces.Alphe/pipe"]')
+    (tmp_path / "some.toml").write_text(text)
+    with pytest.raises(
+        UsageError, match=r"some.toml: entry one: no case is called .*Alphe/pipe; did"
+    ):
+        load_expectations(tmp_path, SYSTEM, TODAY, names=NAMES)
+    elsewhere = {"libc": "musl 1.2.5"}
+    assert load_expectations(tmp_path, elsewhere, TODAY, names=NAMES).expiring() == []
+    assert load_expectations(tmp_path, SYSTEM, date(2027, 1, 2), names=NAMES) is not None
+    assert load_expectations(tmp_path, SYSTEM, TODAY) is not None
+
+
+def test_an_entry_whose_patterns_all_match_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "some.toml").write_text(ENTRY)
+    assert load_expectations(tmp_path, SYSTEM, TODAY, names=NAMES).covers(result("fail"))
+
+
+def test_the_entry_of_the_documentation_is_one(tmp_path: Path) -> None:
+    page = Path(__file__).parents[2] / "docs" / "expectations.md"
+    text = page.read_text().partition("```toml\n")[2].partition("```")[0]
+    assert not load(tmp_path, text).covers(result("fail"))
+    assert [entry.kind for entry in read_expectations(tmp_path)] == ["known bug"]
 
 
 def test_the_entries_of_this_tree_are_read() -> None:

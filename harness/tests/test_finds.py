@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gauntlet_harness.expectations import Expectation, describes, read_expectations
+from gauntlet_harness.expectation_files import Expectation, read_expectations
+from gauntlet_harness.expectations import describes
 from gauntlet_harness.fingerprint import fingerprint
 
 REPORTS = Path(__file__).parents[2] / "reports"

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from gauntlet_harness import journal as journal_module
 from gauntlet_harness.cases import Case, Result, Verdict, result_for
-from gauntlet_harness.errors import UsageError
-from gauntlet_harness.journal import Journal, Start, is_being_written, read_journal
+from gauntlet_harness.errors import STATUS_MACHINE, UsageError
+from gauntlet_harness.journal import (
+    RESERVE_BYTES,
+    ROOM_BYTES,
+    Journal,
+    JournalError,
+    Start,
+    is_being_written,
+    read_journal,
+)
 
 
 def start(name: str, repetition: int = 0) -> Start:
@@ -37,7 +48,7 @@ def test_lines_are_as_agreed(path: Path) -> None:
     first, second, third = (json.loads(text) for text in path.read_text().splitlines())
     assert (first["schema"], first["event"], first["state"]) == (1, "run", "started")
     assert set(second) == {
-        "schema", "event", "case", "seed", "repetition", "at", "scope", "pid", "attempt"
+        "schema", "event", "case", "seed", "repetition", "at", "scope", "pid", "attempt", "spent_s"
     }  # fmt: skip
     assert (third["event"], third["verdict"], third["expected"]) == ("end", "pass", False)
     assert third["at"].endswith("Z")
@@ -178,3 +189,96 @@ def test_expected_failures_are_not_among_the_failed(path: Path) -> None:
     with Journal(path) as journal:
         journal.end(result)
     assert read_journal(path).failed == {}
+
+
+class FullDisk:
+    """Lets so many bytes through and then has room for no more, until something is removed."""
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+
+    def write(self, descriptor: int, data: memoryview) -> int:
+        if not self.room:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        taken = min(self.room, len(data), 7)
+        self.room -= taken
+        return REAL_WRITE(descriptor, bytes(data[:taken]))
+
+
+REAL_WRITE = os.write
+
+
+def test_line_that_finds_the_disk_full_is_no_half_line(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Journal(path) as journal:
+        journal.run("started")
+        journal.start(start("A"))
+        whole = path.read_bytes()
+        disk = FullDisk(room=50)
+        monkeypatch.setattr(journal_module.os, "write", disk.write)
+        with pytest.raises(JournalError, match=r"the disk is full: .*journal\.jsonl") as caught:
+            end(journal, "A")
+        assert caught.value.status == STATUS_MACHINE
+        assert path.read_bytes() == whole
+        # What was kept for this makes room for the last word.
+        reserve = path.with_name("reserve")
+        assert reserve.stat().st_size == RESERVE_BYTES
+        disk.room = RESERVE_BYTES
+        journal.stop()
+        assert not reserve.exists()
+    history = read_journal(path)
+    assert (history.state, history.running, history.notes) == ("interrupted", {}, [])
+
+
+def test_disk_that_stays_full_costs_the_last_word_and_nothing_else(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Journal(path) as journal:
+        journal.start(start("A"))
+        whole = path.read_bytes()
+        monkeypatch.setattr(journal_module.os, "write", FullDisk(room=0).write)
+        journal.stop()
+    assert path.read_bytes() == whole
+
+
+def test_no_case_starts_where_its_end_would_find_no_room(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.fstatvfs
+
+    class Room:
+        f_frsize = 4096
+        f_bavail = ROOM_BYTES // 4096 - 1
+
+    with Journal(path) as journal:
+        monkeypatch.setattr(journal_module.os, "fstatvfs", lambda _descriptor: Room)
+        with pytest.raises(JournalError, match="the disk is full: less than 8 MiB are left"):
+            journal.start(start("A"))
+        assert path.read_bytes() == b""
+        end(journal, "B")  # What already runs may still end.
+        monkeypatch.setattr(journal_module.os, "fstatvfs", real)
+        journal.start(start("A"))
+    assert set(read_journal(path).ended) == {("B", 0)}
+
+
+def test_time_spent_is_the_monotonic_clocks_over_all_stretches(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [100.0]
+    days = iter(
+        ["2026-11-28T03:00:00.000Z", "1970-01-01T00:00:00.000Z", "2038-01-19T00:00:00.000Z"]
+    )
+    monkeypatch.setattr(journal_module.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(journal_module, "now", lambda: next(days))
+    with Journal(path) as journal:
+        journal.run("started")
+        clock[0] += 5
+        journal.start(start("A"))
+    assert read_journal(path).spent_s == 5
+    clock[0] = 3.0  # The machine was started anew.
+    with Journal(path) as journal:
+        journal.count_from(5)
+        clock[0] += 2
+        journal.run("resumed")
+    assert read_journal(path).spent_s == 7

@@ -60,7 +60,7 @@ def scene(tmp_path: Path) -> Scene:
 def is_gone(pid: int) -> bool:
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return True
     return text[text.rfind(")") + 2] in "ZX"
 

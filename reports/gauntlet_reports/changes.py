@@ -117,7 +117,7 @@ def side_of(listed: Sequence[Entry], repro: str, finished: bool) -> Side:
     A run that was stopped may rightly not have reached a case, a finished one has lost it.
     """
     counts = Counter(entry.outcome for entry in listed)
-    ordered = {outcome: counts[outcome] for outcome in SEVERITY if counts[outcome]}
+    ordered = {outcome: counts[outcome] for outcome in sorted(counts, key=SEVERITY.__getitem__)}
     if finished and counts.keys() == {"not_reached"}:
         return Side("trouble", ordered, "the run finished without a verdict on this case")
     bad = listed and listed[0].outcome != "pass"

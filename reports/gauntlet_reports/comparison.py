@@ -157,7 +157,9 @@ def _by_case(run: RunData) -> dict[str, list[Entry]]:
 
 def _side(listed: dict[str, list[Entry]], case: str, run: RunData) -> Side:
     found = listed.get(case, [])
-    return side_of(found, repro_of(found[0], run) if found else "", run.state == "finished")
+    # Only what is bad shows its command, and the command costs more than all else.
+    bad = bool(found) and found[0].outcome != "pass"
+    return side_of(found, repro_of(found[0], run) if bad else "", run.state == "finished")
 
 
 def _change(case: str, before: Side, after: Side, gone: str) -> Change:

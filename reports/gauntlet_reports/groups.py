@@ -205,3 +205,38 @@ def unexpected(listed: list[Entry]) -> list[Result]:
 def failures(listed: list[Entry]) -> list[Entry]:
     """The cases that make the run red, worst first."""
     return [entry for entry in listed if entry.outcome in RED]
+
+
+class Expired(msgspec.Struct, frozen=True):
+    """An expectation that no longer covers its cases, and those of them that failed."""
+
+    id: str
+    day: str
+    cases: list[str]
+
+
+def expired_entries(listed: list[Entry]) -> list[Expired]:
+    """What a run met of expectations that had expired, those of most cases first."""
+    found: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for entry in listed:
+        if entry.result and entry.result.expired_on:
+            found[entry.result.expectation, entry.result.expired_on].add(entry.case.name)
+    ended = [Expired(name, day, sorted(cases)) for (name, day), cases in found.items()]
+    return sorted(ended, key=lambda one: (-len(one.cases), one.id))
+
+
+class KernelReport(msgspec.Struct, frozen=True):
+    """A line of the kernel's log and the cases that ran meanwhile."""
+
+    kind: str
+    text: str
+    cases: list[str]
+
+
+def kernel_reports(listed: list[Entry]) -> list[KernelReport]:
+    """What the kernel said during a run, in the order of its worst case; each line once."""
+    found: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for entry in listed:
+        for line in entry.result.kernel if entry.result else ():
+            found[line.kind, line.text].append(entry.case.name)
+    return [KernelReport(kind, text, cases) for (kind, text), cases in found.items()]

@@ -126,4 +126,5 @@ def _evidence(result: Result) -> list[str]:
     parts = [f"lanes:\n{result.lanes}"] if result.lanes else []
     if result.processes:
         parts.append(f"processes:\n{result.processes}")
+    parts += [f"the kernel said ({line.kind}): {line.text}" for line in result.kernel]
     return parts + [f"left behind: {name}" for name in result.leftovers]

@@ -84,6 +84,8 @@ def _diagnostics(entry: Entry, run: RunData) -> list[str]:
             lines += visible(f"{failure.file}:{failure.line}: {failure.message}").split("\n")
         for text in (entry.result.lanes, entry.result.processes):
             lines += visible(text).split("\n") if text else []
+        kernel = entry.result.kernel
+        lines += [f"the kernel said ({line.kind}): {one_line(line.text)}" for line in kernel]
         lines += [f"left behind: {one_line(name)}" for name in entry.result.leftovers]
     if repro := repro_of(entry, run):
         lines.append(f"repro: {one_line(repro)}")

@@ -32,6 +32,7 @@ def render_markdown(run: RunData) -> str:
     listed = entries(run)
     blocks = [f"# Gauntlet: {headline(run)}", f"{status_words(run)} {_facts(run)}".strip()]
     blocks += [f"> {escaped(note)}" for note in run.notes]
+    blocks += [f"> {escaped(words)}" for words in run.reminders]
     trouble = [entry for entry in listed if entry.outcome in MACHINE]
     red = failures(listed)
     blocks += _failing("Trouble of the harness or the machine", trouble, run)
@@ -89,6 +90,10 @@ def _failing(title: str, listed: list[Entry], run: RunData) -> list[str]:
             lines += [
                 f"- {code(f'{f.file}:{f.line}')} {escaped(clipped(f.message, 600))}"
                 for f in entry.result.failures[:3]
+            ]
+            lines += [
+                f"- the kernel said ({line.kind}): {escaped(clipped(line.text, 600))}"
+                for line in entry.result.kernel[:3]
             ]
         if words := flake_words(entry, run):
             lines.append(f"- run again: {escaped(words)}")

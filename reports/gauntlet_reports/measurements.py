@@ -63,6 +63,11 @@ def interval(values: list[float], band: float) -> Interval:
     return Interval(value=median(values), count=len(values), low=low, high=high)
 
 
+def apart(first: Interval, second: Interval) -> bool:
+    """Whether two intervals do not meet: what was measured differs by more than noise."""
+    return first.high < second.low or second.high < first.low
+
+
 def measured(results: Iterable[Result]) -> dict[Key, list[float]]:
     """Every measured value of a run, over the repetitions of its case."""
     found: dict[Key, list[float]] = defaultdict(list)
@@ -78,7 +83,7 @@ def shifts(before: Iterable[Result], after: Iterable[Result], band: float) -> li
     found = []
     for key in earlier.keys() & later.keys():
         first, second = interval(earlier[key], band), interval(later[key], band)
-        if first.high < second.low or second.high < first.low:
+        if apart(first, second):
             found.append(Shift(case=key[0], name=key[1], before=first, after=second))
     return sorted(found, key=lambda shift: (-_distance(shift), shift.case, shift.name))
 

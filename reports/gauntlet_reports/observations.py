@@ -49,29 +49,30 @@ def behaviours(before: Iterable[Result], after: Iterable[Result]) -> list[Behavi
     Texts that vary among the repetitions of one run are changed only when the runs have none of
     them in common.
     """
-    earlier, later = _observed(before), _observed(after)
+    earlier, later = observed(before), observed(after)
     cases = {case for case, _ in earlier} & {case for case, _ in later}
     found = []
     for key in sorted(earlier.keys() | later.keys()):
         first, second = earlier.get(key, set()), later.get(key, set())
-        if key[0] in cases and not first & second and not any(map(_is_record, first | second)):
+        if key[0] in cases and not first & second and not any(map(is_record, first | second)):
             found.append(Behaviour(key[0], key[1], sorted(first), sorted(second)))
     return found
 
 
 def record_changes(before: Iterable[Result], after: Iterable[Result]) -> list[RecordChange]:
     """The records of both runs that differ in what both of them tried."""
-    earlier, later = _observed(before), _observed(after)
+    earlier, later = observed(before), observed(after)
     found = []
     for key in sorted(earlier.keys() & later.keys()):
-        if any(map(_is_record, earlier[key] | later[key])):
-            diff = _diff(_answers(earlier[key]), _answers(later[key]))
+        if earlier[key] != later[key] and any(map(is_record, earlier[key] | later[key])):
+            diff = _diff(answers(earlier[key]), answers(later[key]))
             if diff:
                 found.append(RecordChange(key[0], key[1], diff))
     return found
 
 
-def _observed(results: Iterable[Result]) -> dict[Key, set[str]]:
+def observed(results: Iterable[Result]) -> dict[Key, set[str]]:
+    """Every text that a run observed, over the repetitions of its case."""
     found: dict[Key, set[str]] = defaultdict(set)
     for result in results:
         for name, text in result.observed.items():
@@ -79,11 +80,12 @@ def _observed(results: Iterable[Result]) -> dict[Key, set[str]]:
     return found
 
 
-def _is_record(text: str) -> bool:
+def is_record(text: str) -> bool:
+    """Whether a text tells what a search met, and not what the system chose."""
     return _OF_A_SEARCH.search(text) is not None
 
 
-def _answers(texts: Iterable[str]) -> Mapping[str, set[str]]:
+def answers(texts: Iterable[str]) -> Mapping[str, set[str]]:
     """What was tried and what came of it, or without such a table the kinds of ending.
 
     A kind of ending is a line that begins with how often it was seen; the places in the code that

@@ -189,6 +189,13 @@ def repro_options(run: RunData) -> list[str]:
         if name in ("--suite", "--preset"):
             value = value if equals else "".join(given[place + 1 : place + 2])
             options += [name, value] if value else []
+    night = run.info.get("night")
+    if isinstance(night, dict):  # Its command names a configuration, which names them.
+        suites = night.get("suites")
+        for suite in suites if isinstance(suites, list) else []:
+            options += ["--suite", str(suite)]
+        if not suites and run.text("preset") not in ("", "release"):
+            options += ["--preset", run.text("preset")]
     return options
 
 
@@ -203,12 +210,21 @@ def repro_of(entry: Entry, run: RunData) -> str:
 
 def message_of(entry: Entry) -> str:
     """One sentence for whatever is not a pass."""
+    message = _message_of(entry)
+    if entry.result and entry.result.expired_on:
+        name, day = entry.result.expectation, entry.result.expired_on
+        message += f"; the expectation {name} expired on {day}"
+    return message
+
+
+def _message_of(entry: Entry) -> str:
     if entry.outcome == "unfinished":
         return "the run ended while this case was running"
     if entry.outcome == "not_reached":
         return "the run ended before this case was reached"
     if entry.outcome == "unexpected_pass":
-        return "passed, although it was expected to fail"
+        name = entry.result.expectation if entry.result else ""
+        return "passed, although it was expected to fail" + (f": {name}" if name else "")
     if entry.result is None:
         return ""
     if entry.result.reason:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
+from gauntlet_reports.background import Background
+from gauntlet_reports.changes import KINDS
 from gauntlet_reports.flakes import class_of
 from gauntlet_reports.groups import NO_SUBJECT
+from gauntlet_reports.history import ABSENT, LETTERS
 from gauntlet_reports.outcomes import (
     LOOKS,
     RED,
@@ -32,18 +37,34 @@ _LEFT_OUT = "[left out here]"
 # Room for the words that say how much of a text is missing.
 _NOTE_BYTES = 50
 _PAIRS_LIMIT = 64
+# Texts of these alone are in the page as they are, between two quotation marks.
+_UNESCAPED = re.compile(r"[ !#-%'-;=?-\[\]-~]*")
 
 
-def page_json(run: RunData, listed: list[Entry]) -> str:
-    """JSON that can stand inside a ``<script>`` element whatever the texts contain."""
+def page_json(
+    run: RunData, listed: list[Entry], signatures: Sequence[str | None], background: Background
+) -> str:
+    """JSON that can stand inside a ``<script>`` element whatever the texts contain.
+
+    `signatures` are those of the listed entries, in their order.
+    """
     tables = _Tables(_sentence_limit(listed))
+    changes = _changes(background)
+    strips = background.history.strips if background.history else {}
     limits = _text_limits(listed)
     # What follows name and seed in the command of nearly every case; the others spell theirs out.
     usual = repro_command("CASE", 0, run.text("profile"), repro_options(run))
     tail = usual.removeprefix(repro_command("CASE", 0))
     rows = []
-    for entry in listed:
+    for entry, signature in zip(listed, signatures, strict=True):
         case = entry.case
+        detail = _detail(entry, run, tables, limits[entry.outcome in RED], tail)
+        if signature is not None:
+            detail["signature"] = tables.signatures.index(signature)
+        if case.name in changes:
+            detail["change"] = changes[case.name]
+        if case.name in strips:
+            detail["strip"] = tables.strips.index(strips[case.name])
         rows.append(
             [
                 SEVERITY[entry.outcome],
@@ -53,7 +74,7 @@ def page_json(run: RunData, listed: list[Entry]) -> str:
                 tables.subjects.index(case.subject or NO_SUBJECT),
                 entry.repetition,
                 round(entry.result.duration_ms, 3) if entry.result else None,
-                _detail(entry, run, tables, limits[entry.outcome in RED], tail),
+                detail,
             ]
         )
     document = {
@@ -62,11 +83,35 @@ def page_json(run: RunData, listed: list[Entry]) -> str:
         "kinds": tables.kinds.values,
         "subjects": tables.subjects.values,
         "strings": tables.strings.values,
+        "signatures": tables.signatures.values,
+        "strips": tables.strips.values,
         "isolations": tables.isolations,
+        **_past(background),
         "tail": visible(tail),
         "rows": rows,
     }
     return script_safe(msgspec.json.encode(document).decode())
+
+
+def _changes(background: Background) -> dict[str, str]:
+    """Each case that is not as it was, and the class of its change."""
+    found = background.baseline
+    return {change.case: change.kind for change in found.changes} if found else {}
+
+
+def _past(background: Background) -> dict[str, Any]:
+    """What the script draws strips with, and the words for classes of changes."""
+    past: dict[str, Any] = {
+        "changes": {kind: look.word for kind, look in KINDS.items()} if background.baseline else {}
+    }
+    if background.history:
+        past["letters"] = {letter: outcome for outcome, letter in LETTERS.items()}
+        past["absent"] = ABSENT
+        past["nights"] = [
+            [shown_whole(night.run_id), shown_whole(moment(night.started))]
+            for night in background.history.nights
+        ]
+    return past
 
 
 def script_safe(json_text: str) -> str:
@@ -101,6 +146,8 @@ class _Tables:
         self.kinds = _Interned()
         self.subjects = _Interned()
         self.strings = _Interned(sentence_limit)
+        self.signatures = _Interned()
+        self.strips = _Interned()
         self.isolations: list[Any] = []
         self._places: dict[bytes, int] = {}
 
@@ -141,11 +188,19 @@ def _long_texts(result: Result) -> list[str]:
     messages = [failure.message for failure in result.failures[:_FAILURES_LIMIT]]
     chosen = list(result.observed.values())[:_PAIRS_LIMIT]
     left = "\n".join(result.leftovers)
-    return [result.output, result.lanes, result.processes, left, *messages, *chosen]
+    said = _kernel_text(result)
+    return [result.output, result.lanes, result.processes, left, said, *messages, *chosen]
+
+
+def _kernel_text(result: Result) -> str:
+    """What the kernel said while the case ran, a line each."""
+    return "\n".join(f"{line.kind}: {line.text}" for line in result.kernel)
 
 
 def _cost(text: str) -> int:
     """Bytes that a text takes in the page, escapes included."""
+    if _UNESCAPED.fullmatch(text):
+        return len(text) + 2
     return len(script_safe(msgspec.json.encode(visible(text)).decode()).encode())
 
 
@@ -219,6 +274,7 @@ def _result_detail(result: Result, tables: _Tables, limit: int) -> dict[str, Any
             shown_whole(key): _fitted(value, limit, keep_end=False) for key, value in observed
         },
         "leftovers": _fitted("\n".join(result.leftovers), limit, keep_end=False),
+        "kernel": _fitted(_kernel_text(result), limit, keep_end=False),
         "processes": _fitted(result.processes, limit, keep_end=False),
         "output": _fitted(result.output, limit, keep_end=True),
         "isolation": tables.isolation(result),

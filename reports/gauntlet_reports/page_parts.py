@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from gauntlet_reports.text import clipped, duration, one_line, visible
+from gauntlet_reports.comparison_words import number
+from gauntlet_reports.text import clipped, duration, moment, one_line, visible
 
 _PAGE = Path(__file__).parent / "page"
 
@@ -31,12 +33,15 @@ def page_environment() -> Environment:
         keep_trailing_newline=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
+    filters: dict[str, Callable[..., object]] = {
         "shown": lambda text, limit=2000: visible(clipped(str(text), limit)),
         "line": lambda text, limit=400: one_line(clipped(str(text), limit)),
         "duration": duration,
+        "moment": lambda iso: one_line(clipped(moment(iso), 60)),
+        "number": number,
         "breakable": _breakable,
     }
+    environment.filters |= filters
     return environment
 
 

@@ -9,6 +9,8 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
+from gauntlet_reports.expiry import expiry_notes
+
 SCHEMA_VERSION = 1
 
 Verdict = Literal["pass", "fail", "hang", "crash", "unsupported", "not_run", "error"]
@@ -41,6 +43,13 @@ class Isolation(msgspec.Struct, frozen=True):
 
     private: list[str] = []
     shared: list[Shared] = []
+
+
+class KernelLine(msgspec.Struct, frozen=True):
+    """A line of the kernel's log that appeared while a case ran, and of which kind it is."""
+
+    kind: str = ""
+    text: str = ""
 
 
 class PlannedCase(msgspec.Struct, kw_only=True):
@@ -82,8 +91,12 @@ class Result(msgspec.Struct, kw_only=True):
     output: str = ""
     leftovers: list[str] = []
     isolation: Isolation = Isolation()
+    kernel: list[KernelLine] = []
     at: str = ""
     expected: bool = False
+    expectation: str = ""
+    """The expectation that covers the case, or covered it until ``expired_on``."""
+    expired_on: str = ""
     attempt: int = 0
     trouble: str = ""
 
@@ -138,6 +151,8 @@ class RunData(msgspec.Struct, kw_only=True):
     not_reached: list[PlannedCase] = []
     events: list[RunEvent] = []
     notes: list[str] = []
+    # "journal.jsonl line 7 is of schema 2", where these reports know only an older one; else "".
+    newer_schema: str = ""
 
     def text(self, *names: str) -> str:
         """The first of these run.json fields that is there, else ``""``; a list as a command."""
@@ -157,6 +172,11 @@ class RunData(msgspec.Struct, kw_only=True):
         return self.text("state", "status") or "unknown"
 
     @property
+    def reminders(self) -> list[str]:
+        """What somebody has to do soon, although nothing is wrong yet."""
+        return expiry_notes(self.info)
+
+    @property
     def started(self) -> str:
         """When the run began, ISO 8601, or ``""``."""
         return self.text("started") or (self.events[0].at if self.events else "")
@@ -170,7 +190,13 @@ class RunData(msgspec.Struct, kw_only=True):
 
     @property
     def elapsed_s(self) -> float | None:
-        """Wall clock of the run in seconds; None when a time is missing or unreadable."""
+        """How long the run took, in seconds; None when nothing readable tells it.
+
+        What the harness measured counts, for the times of day may come from a clock that was set.
+        """
+        measured = self.info.get("elapsed_s")
+        if isinstance(measured, int | float):
+            return float(measured)
         try:
             begin, end = datetime.fromisoformat(self.started), datetime.fromisoformat(self.ended)
             return max(0.0, (end - begin).total_seconds())
@@ -180,6 +206,7 @@ class RunData(msgspec.Struct, kw_only=True):
 
 class _Envelope(msgspec.Struct):
     event: str
+    schema: Any = SCHEMA_VERSION
 
 
 Decoded = TypeVar("Decoded")
@@ -193,7 +220,12 @@ def load_run(folder: Path) -> RunData:
     """
     run = RunData(folder=folder.resolve().name)
     _read_info(folder / "run.json", run)
-    _settle(run, _read_journal(folder / "journal.jsonl", run))
+    running = _read_journal(folder / "journal.jsonl", run)
+    if run.text("state") == "interrupted" and run.state in ("started", "resumed"):
+        # A full disk: run.json tells of the end for which the journal had no room any more.
+        run.events.append(RunEvent(state="interrupted", at=run.text("ended")))
+        running.clear()
+    _settle(run, running)
     return run
 
 
@@ -210,6 +242,7 @@ def _read_info(path: Path, run: RunData) -> None:
         run.notes.append("run.json is not an object")
         return
     version = info.get("schema", SCHEMA_VERSION)
+    _note_newer(run, version, "run.json")
     if version != SCHEMA_VERSION:
         run.notes.append(f"run.json has schema {version}; these reports know {SCHEMA_VERSION}")
     cases = info.pop("cases", [])
@@ -234,7 +267,7 @@ def _read_journal(path: Path, run: RunData) -> dict[tuple[str, int], Start]:
         if not line.strip():
             continue
         try:
-            _take(line, run, running)
+            _take(line, number, run, running)
         except msgspec.DecodeError as error:
             if number == len(lines):
                 run.notes.append(f"journal.jsonl ends in the middle of line {number}")
@@ -243,8 +276,15 @@ def _read_journal(path: Path, run: RunData) -> dict[tuple[str, int], Start]:
     return running
 
 
-def _take(line: str, run: RunData, running: dict[tuple[str, int], Start]) -> None:
-    event = msgspec.json.decode(line, type=_Envelope).event
+def _note_newer(run: RunData, schema: object, where: str) -> None:
+    if isinstance(schema, int) and schema > SCHEMA_VERSION and not run.newer_schema:
+        run.newer_schema = f"{where} is of schema {schema}"
+
+
+def _take(line: str, number: int, run: RunData, running: dict[tuple[str, int], Start]) -> None:
+    envelope = msgspec.json.decode(line, type=_Envelope)
+    _note_newer(run, envelope.schema, f"journal.jsonl line {number}")
+    event = envelope.event
     if event == "start":
         start = msgspec.json.decode(line, type=Start)
         if not start.attempt:

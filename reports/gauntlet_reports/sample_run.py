@@ -276,7 +276,20 @@ def write_sample(folder: Path, extra: int = 0) -> Path:
     return write_run(folder, run_info(cases), sample_lines(cases))
 
 
-if __name__ == "__main__":
+def write_sample_reports(folder: Path, extra: int = 0) -> None:
+    """The sample run with its reports; its page has nights before it and a baseline."""
+    from gauntlet_reports.background import background_of
+    from gauntlet_reports.run_data import load_run
+    from gauntlet_reports.sample_past import SamplePast
     from gauntlet_reports.write import write_reports
 
-    write_reports(write_sample(Path(sys.argv[1]), extra=int((*sys.argv, "0")[2])))
+    run = write_sample(folder, extra)
+    # The night before: another seed, so that other cases could not be run.
+    cases = planned_cases(extra)
+    quiet = [line for line in sample_lines(cases, seed=8) if line.get("verdict") != "hang"]
+    before = write_run(folder / "artifacts" / "night-before", run_info(cases, seed=8), quiet)
+    write_reports(run, lambda data: background_of(data, load_run(before), SamplePast(data)))
+
+
+if __name__ == "__main__":
+    write_sample_reports(Path(sys.argv[1]), extra=int((*sys.argv, "0")[2]))

@@ -33,6 +33,7 @@ def summary_lines(run: RunData, color: bool) -> list[str]:
 
     listed = entries(run)
     lines = [paint(_YELLOW, f"note: {one_line(note)}") for note in run.notes]
+    lines += [paint(_YELLOW, f"note: {one_line(words)}") for words in run.reminders]
     for trouble in ([e for e in listed if e.outcome in MACHINE], failures(listed)):
         for entry in trouble[:_SHOWN]:
             first, *others = _entry_lines(entry, run)

@@ -19,6 +19,8 @@ _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(0x20), 0x7F) if chr(code
 
 def visible(text: str) -> str:
     """The text without colour codes and with every invisible character written out."""
+    if text.isascii() and text.isprintable():
+        return text  # Nearly every name and sentence; a run has a million of them.
     plain = _COLOUR_CODES.sub("", text).replace("\r\n", "\n").translate(_CONTROLS)
     plain = _TREACHEROUS.sub(lambda match: f"<U+{ord(match.group()):04X}>", plain)
     return plain.encode("utf-8", "replace").decode("utf-8")

@@ -8,12 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
+from gauntlet_reports.background import Background, background_of
 from gauntlet_reports.ctrf_report import render_ctrf
 from gauntlet_reports.html_report import render_html
 from gauntlet_reports.json_report import render_json
 from gauntlet_reports.junit_report import render_junit
 from gauntlet_reports.ktap_report import render_ktap
 from gauntlet_reports.markdown_report import render_markdown
+from gauntlet_reports.profile import profile_of
+from gauntlet_reports.profile_json import render_profile_json
 from gauntlet_reports.run_data import RunData, load_run
 
 Format = Literal["html", "json", "junit", "ktap", "ctrf", "markdown"]
@@ -33,20 +36,23 @@ def render(run: RunData, fmt: Format) -> str:
     return _RENDERERS[fmt](run)
 
 
-def write_reports(folder: Path) -> None:
+def write_reports(folder: Path, look_back: Callable[[RunData], Background] = background_of) -> None:
     """Write the reports into a run folder, each whole or not at all.
 
-    Raises OSError when the folder cannot be written.
+    They are results.json, junit.xml, ctrf.json, index.html and profile.json. `look_back` tells the
+    page what lies behind the run; without it the page tells of the run alone. Raises OSError when
+    the folder cannot be written.
     """
     run = load_run(folder)
     reports: tuple[tuple[str, Format], ...] = (
         ("results.json", "json"),
         ("junit.xml", "junit"),
         ("ctrf.json", "ctrf"),
-        ("index.html", "html"),
     )
     for name, fmt in reports:
         write_whole(folder / name, render(run, fmt))
+    write_whole(folder / "index.html", render_html(run, look_back(run)))
+    write_whole(folder / "profile.json", render_profile_json(profile_of(run)))
 
 
 def write_whole(path: Path, text: str) -> None:

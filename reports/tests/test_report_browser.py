@@ -22,7 +22,10 @@ from typing import Any
 import pytest
 
 from gauntlet_reports import load_run, totals, write_reports
-from gauntlet_reports.sample_run import planned_cases, write_sample
+from gauntlet_reports.history import history_of, history_words
+from gauntlet_reports.outcomes import LOOKS
+from gauntlet_reports.sample_past import SamplePast
+from gauntlet_reports.sample_run import planned_cases, write_sample, write_sample_reports
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 # Only ever waited for in full when the browser is stuck; a loaded machine is slow, not stuck.
@@ -179,6 +182,14 @@ def fixture_address(folder: Path) -> str:
 def fixture_browser() -> Iterator[Browser]:
     with Browser() as browser:
         yield browser
+
+
+@pytest.fixture(name="nights", scope="module")
+def fixture_nights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run whose page has a baseline and nights before it."""
+    folder = tmp_path_factory.mktemp("nights")
+    write_sample_reports(folder)
+    return folder
 
 
 ROWS = "document.querySelectorAll('#rows tr').length"
@@ -423,3 +434,93 @@ def test_a_run_without_cases_opens_without_complaint(browser: Browser, tmp_path:
     browser.open((tmp_path / "index.html").as_uri())
     assert browser.ask("document.getElementById('nothing').textContent") == "This run has no cases."
     assert browser.complaints == []
+
+
+def test_choices_are_steps_that_back_undoes_and_a_typed_word_is_one(
+    browser: Browser, nights: Path
+) -> None:
+    browser.open((nights / "index.html").as_uri())
+    choose = (
+        "((id, value) => { const s = document.getElementById(id); s.value = value;"
+        " s.dispatchEvent(new Event('change')); })"
+    )
+    browser.ask(f"{choose}('kind', 'races')")
+    browser.ask(f"{choose}('method', 'sockets')")
+    for word in ("u", "un", "unix_s"):
+        browser.ask(
+            f"(q => {{ q.value = '{word}'; q.dispatchEvent(new Event('input')); }})"
+            "(document.getElementById('q'))"
+        )
+    assert hash_of(browser) == "#method=sockets&kind=races&q=unix_s"
+    browser.ask("history.back()")
+    browser.until("location.hash === '#method=sockets&kind=races'")
+    browser.until("document.getElementById('q').value === ''")
+    browser.ask("history.back()")
+    browser.until("location.hash === '#kind=races'")
+    browser.until("document.getElementById('method').value === ''")
+    browser.ask("history.forward()")
+    browser.until("document.getElementById('method').value === 'sockets'")
+
+
+def test_changes_and_kinds_of_failure_are_filters_of_the_address(
+    browser: Browser, nights: Path
+) -> None:
+    address = (nights / "index.html").as_uri()
+    browser.complaints.clear()
+    browser.open(address + "#change=new_failure")
+    assert browser.ask(ROWS) == 1
+    assert browser.ask("document.getElementById('change').value") == "new_failure"
+    browser.open(address)
+    browser.ask("document.querySelector('#signatures a').focus()")
+    browser.press("Enter", 13)
+    browser.until("location.hash.startsWith('#signature=')")
+    browser.until(f"{ROWS} === 2")
+    assert browser.ask("document.getElementById('signature').value") != ""
+    assert browser.complaints == []
+
+
+def test_strips_have_shapes_and_the_words_that_python_has_for_them(
+    browser: Browser, nights: Path
+) -> None:
+    browser.open((nights / "index.html").as_uri())
+    run = load_run(nights)
+    strips = history_of(run, SamplePast(run)).strips
+    labels = "[...document.querySelectorAll('#rows tr')].map((row) => ["
+    labels += "row.querySelector('.case').textContent,"
+    labels += "row.querySelector('.strip').getAttribute('aria-label')])"
+    told = browser.ask(labels)
+    assert len(told) == 200
+    assert [words for _, words in told] == [history_words(strips[case]) for case, _ in told]
+    shapes = browser.ask("Object.values(marks).map((mark) => mark(0))")
+    assert len(set(shapes)) == len(shapes) == len(LOOKS)
+    assert browser.ask("document.querySelectorAll('#strip-key li').length") > 4
+    browser.ask("document.querySelector('#rows button').click()")
+    browser.until(f"{DRAWER}.open")
+    assert "30 nights: " in str(browser.ask(f"{DRAWER}.innerText"))
+    assert browser.ask(f"{DRAWER}.querySelectorAll('details tbody tr').length") == 30
+
+
+def test_a_page_with_a_past_is_quiet_too(browser: Browser, nights: Path) -> None:
+    address = (nights / "index.html").as_uri()
+    browser.requests.clear()
+    browser.complaints.clear()
+    browser.open(address)
+    browser.ask("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    assert [url for url in browser.requests if not url.startswith(("data:", "about:"))] == [address]
+    assert browser.complaints == []
+
+
+@pytest.mark.parametrize("width", [400, 1280])
+def test_what_the_past_adds_does_not_stick_out_sideways(
+    browser: Browser, nights: Path, width: int
+) -> None:
+    browser.call(
+        "Emulation.setDeviceMetricsOverride",
+        width=width,
+        height=900,
+        deviceScaleFactor=1,
+        mobile=False,
+    )
+    browser.open((nights / "index.html").as_uri())
+    browser.ask("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    assert browser.ask("document.documentElement.scrollWidth") <= width

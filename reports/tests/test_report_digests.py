@@ -116,7 +116,7 @@ def test_write_reports_writes_whole_files_and_nothing_else(tmp_path: Path) -> No
     folder = write_sample(tmp_path)
     write_reports(folder)
     names = {path.name for path in folder.iterdir()}
-    made = {"results.json", "junit.xml", "ctrf.json", "index.html"}
+    made = {"results.json", "junit.xml", "ctrf.json", "index.html", "profile.json"}
     assert names == {"run.json", "journal.jsonl"} | made
     run = load_run(folder)
     assert json.loads((folder / "results.json").read_text())["totals"] == totals(run)

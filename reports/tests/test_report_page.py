@@ -16,7 +16,7 @@ from gauntlet_reports import RunData, load_run, render
 from gauntlet_reports.groups import METHODS, NO_SUBJECT, matrix
 from gauntlet_reports.interruptions import interrupted_calls
 from gauntlet_reports.outcomes import entries
-from gauntlet_reports.page_data import script_safe
+from gauntlet_reports.page_data import _cost, script_safe
 from gauntlet_reports.page_reader import Page
 from gauntlet_reports.sample_run import (
     NASTY,
@@ -27,6 +27,7 @@ from gauntlet_reports.sample_run import (
     write_run,
     write_sample,
 )
+from gauntlet_reports.text import visible
 
 IMAGE_AS_TEXT = "&lt;img src=x onerror=alert(1)&gt;"
 LIMIT_BYTES = 2_000_000
@@ -236,6 +237,13 @@ def test_empty_states_are_worded(tmp_path: Path, verdict: str | None, words: lis
     text = Page(render(load_run(tmp_path), "html")).text()
     for expected in words:
         assert expected in text
+
+
+def test_the_cost_of_a_text_is_what_it_takes_in_the_page() -> None:
+    plain = "plain ~!#$%'()*+,-./:;=?@[]^_`{|}"
+    for text in ("", plain, NASTY, *map(chr, range(0x180))):
+        taken = script_safe(json.dumps(visible(text), ensure_ascii=False))
+        assert _cost(text) == len(taken.encode()), repr(text)
 
 
 def many(number: int, verdict: str, **given: Any) -> list[Line]:

@@ -3,7 +3,9 @@
 
 Standard library only. What decides its cases comes by environment, because a real suite would
 not have such options: FAKE_CASES (how many plain ones), FAKE_ONLY (comma-separated subset),
-FAKE_SIGNAL_FOLDER (where a case tells that it is running and waits to be let go).
+FAKE_SIGNAL_FOLDER (where a case tells that it is running and waits to be let go), FAKE_RACES (how
+many plain races), FAKE_BROKEN (a part of the names that fail), FAKE_FLAKY (of those that fail in
+every other repetition), FAKE_EATER (of those that fill the disk of the folder FAKE_EATEN).
 """
 
 import ctypes
@@ -61,6 +63,9 @@ def cases():
             "conformance",
             f"plain_{number:04}",
         )
+    for number in range(int(os.environ.get("FAKE_RACES", "0"))):
+        name = f"PlainRaces.Case_Races/plain_{number:04}"
+        ways[name] = ("plain", "races", f"plain_{number:04}")
     only = [word for word in os.environ.get("FAKE_ONLY", "").split(",") if word]
     return [
         {
@@ -199,6 +204,14 @@ def run(case, arguments):
         Path(f"/dev/shm/fake-{arguments.scope}").write_text("left")
     if "_WaitsToBeLetGo" in name:
         wait_to_be_let_go(case, arguments)
+    if is_planted("FAKE_EATER", name):
+        fill_the_disk(Path(os.environ["FAKE_EATEN"]))
+    if is_planted("FAKE_BROKEN", name):
+        say("fail", reason="the planted bug shows")
+        return 1
+    if is_planted("FAKE_FLAKY", name) and arguments.repetition % 2:
+        say("fail", reason="the planted race was lost")
+        return 1
     say("pass")
     return 0
 
@@ -227,6 +240,23 @@ def run_flake(case, arguments, say, write):
     failure = {"file": "suites/fake.cpp", "line": 9, "message": f"item {times} was lost"}
     say("fail", failures=[failure], reason=f"item {times} was lost")
     return 1
+
+
+def is_planted(variable, name):
+    """Return whether this case is to misbehave in the way of the variable."""
+    word = os.environ.get(variable, "")
+    return bool(word) and word in name
+
+
+def fill_the_disk(folder):
+    """Leave 1 MiB, so that what is said afterwards can still be written; at most 64 MiB."""
+    with (folder / "eaten").open("wb") as file:
+        for _ in range(64):
+            room = os.statvfs(folder)
+            if room.f_bavail * room.f_frsize <= 2 << 20:
+                return
+            file.write(bytes(1 << 20))
+            file.flush()
 
 
 def wait_forever():

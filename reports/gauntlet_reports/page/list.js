@@ -12,6 +12,7 @@
 
   const fillSelect = (id, all, values, words) => {
     const select = byId(id);
+    if (!select) return;  // This page has nothing to choose from.
     select.append(new Option(all, ""));
     for (const value of [...new Set(values)].sort()) select.append(new Option(words(value), value));
     select.addEventListener("change", () => change({[id]: select.value}));
@@ -40,9 +41,11 @@
     appendBreakable(name, titleOf(item));
     const head = element("th", "", name);
     head.scope = "row";
+    const strip = stripOf(item);
+    const past = nights.length ? element("td", "past", strip ? drawStrip(strip) : null) : null;
     return element("tr", "", element("td", "", chipOf(item)), head,
                    element("td", "", subjectWords(item.subject)), element("td", "", item.kind),
-                   element("td", "number", durationWords(item.ms)));
+                   element("td", "number", durationWords(item.ms)), past);
   };
 
   const drawMore = () => {
@@ -69,8 +72,9 @@
   };
 
   const showControls = () => {
-    for (const id of ["method", "kind", "subject", "q"]) {
-      if (byId(id).value !== filter[id]) byId(id).value = filter[id];
+    for (const id of filterKeys) {
+      const control = byId(id);
+      if (control && control.value !== filter[id]) control.value = filter[id];
     }
     for (const button of byId("verdicts").children) {
       button.setAttribute("aria-pressed", String(filter.verdict.includes(button.dataset.verdict)));
@@ -83,7 +87,10 @@
 
   const change = (changes) => {
     filter = {...filter, ...changes, name: "", rep: 0};
-    history.replaceState(null, "", addressOf(filter));
+    // Back undoes a choice. Of a word that is typed only the first letter is a step.
+    const goesOnTyping = "q" in changes && history.state?.typing;
+    if (goesOnTyping) history.replaceState(history.state, "", addressOf(filter));
+    else history.pushState({typing: "q" in changes}, "", addressOf(filter));
     showControls();
     draw();
   };
@@ -186,7 +193,11 @@
   fillSelect("method", "all", cases.map((item) => item.method), (name) => name.replaceAll("_", " "));
   fillSelect("kind", "all", cases.map((item) => item.kind), (name) => name);
   fillSelect("subject", "all", cases.map((item) => item.subject), subjectWords);
+  fillSelect("change", "all", cases.map((item) => item.detail.change ?? "").filter(Boolean),
+             (kind) => data.changes[kind]);
+  fillSelect("signature", "all", data.signatures, (signature) => signature);
   buildVerdicts();
+  fillStripKey();
   byId("q").addEventListener("input", () => change({q: byId("q").value}));
   document.querySelector(".filters").addEventListener("submit", (event) => event.preventDefault());
   document.querySelector(".filters").addEventListener("reset", (event) => {
@@ -214,6 +225,10 @@
   for (const button of document.querySelectorAll(".repro .copy")) {
     wireCopy(button, () => button.parentElement.querySelector("code").textContent);
     button.hidden = false;
+  }
+  for (const words of document.querySelectorAll(".nights[data-case]")) {
+    const item = cases.find((one) => one.name === words.dataset.case);
+    if (item && stripOf(item)) words.prepend(marksOf(stripOf(item)), " ");
   }
   new IntersectionObserver((seen) => {
     if (seen.some((one) => one.isIntersecting) && !byId("more").hidden) drawMore();

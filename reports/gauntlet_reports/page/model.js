@@ -32,7 +32,10 @@ const orders = {
 };
 
 const emptyFilter = () => (
-  {verdict: [], method: "", kind: "", subject: "", q: "", sort: "worst", name: "", rep: 0});
+  {verdict: [], method: "", kind: "", subject: "", change: "", signature: "", q: "", sort: "worst", name: "", rep: 0});
+
+// What the address calls these is what the filter and the controls call them.
+const filterKeys = ["method", "kind", "subject", "change", "signature", "q"];
 
 // A plain fragment such as #matrix names a part of the page and leaves the filter alone.
 const isFilterAddress = () => location.hash.length < 2 || location.hash.includes("=");
@@ -40,7 +43,7 @@ const isFilterAddress = () => location.hash.length < 2 || location.hash.includes
 const readAddress = () => {
   const given = new URLSearchParams(location.hash.slice(1));
   const filter = emptyFilter();
-  for (const key of ["method", "kind", "subject", "q"]) filter[key] = given.get(key) ?? "";
+  for (const key of filterKeys) filter[key] = given.get(key) ?? "";
   filter.verdict = (given.get("verdict") ?? "").split(",").filter(Boolean);
   filter.sort = Object.hasOwn(orders, given.get("sort")) ? given.get("sort") : "worst";
   filter.name = given.get("case") ?? "";
@@ -54,22 +57,30 @@ const addressOf = (filter) => {
     if (value) parts.push(key + "=" + encodeURIComponent(value));
   };
   add("verdict", filter.verdict.join(","));
-  for (const key of ["method", "kind", "subject", "q"]) add(key, filter[key]);
+  for (const key of filterKeys) add(key, filter[key]);
   add("sort", filter.sort === "worst" ? "" : filter.sort);
   add("case", filter.name);
   add("rep", filter.rep);
   return "#" + parts.join("&");
 };
 
+const signatureOf = (item) => data.signatures[item.detail.signature] ?? "";
+
+// Sorting 100,000 cases takes longer than a key stroke may, so that each order is made once.
+const sorted = {};
+const inOrder = (order) => (sorted[order] ??= [...cases].sort(orders[order]));
+
 const applyFilter = (filter) => {
   const words = filter.q.toLowerCase().replace(/\s+/g, " ").trim();
-  return cases.filter((item) =>
+  return inOrder(filter.sort).filter((item) =>
     (!filter.verdict.length || filter.verdict.includes(item.outcome)) &&
     (!filter.method || item.method === filter.method) &&
     (!filter.kind || item.kind === filter.kind) &&
     (!filter.subject || item.subject === filter.subject) &&
+    (!filter.change || item.detail.change === filter.change) &&
+    (!filter.signature || signatureOf(item) === filter.signature) &&
     (!words || haystack(item).includes(words)),
-  ).sort(orders[filter.sort]);
+  );
 };
 
 const reproOf = (item) => item.detail.repro ?? (item.detail.seed === undefined ? ""

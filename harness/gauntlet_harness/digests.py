@@ -1,0 +1,110 @@
+"""The digest of a run: what it is compared with, and which expectations are running out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from gauntlet_harness.errors import UsageError
+from gauntlet_harness.expectation_files import read_expectations
+from gauntlet_harness.expectations import describes
+from gauntlet_harness.run_folder import RunFolder, find_run, nights_in
+from gauntlet_harness.validate import EXPECTATIONS
+from gauntlet_reports.comparison import compare
+from gauntlet_reports.comparison_input import ComparisonInputError, load_for_comparison
+from gauntlet_reports.digest import (
+    WARNED_DAYS,
+    Digest,
+    Expiry,
+    digest_of,
+)
+from gauntlet_reports.run_data import RunData, load_run
+from gauntlet_reports.signatures import signature_of
+
+PREVIOUS = "previous"
+
+
+def make_digest(root: Path, folder: RunFolder, baseline: RunData | None) -> Digest:
+    """Return the digest of a run, compared with the baseline where there is one."""
+    run = load_run(folder.path)
+    told = run.text("expectations")
+    cases = [case.name for case in run.planned] or [result.case for result in run.results]
+    fingerprint = run.info.get("fingerprint")
+    return digest_of(
+        run,
+        compare(baseline, run) if baseline else None,
+        expiries=expiries(
+            Path(told) if told else root / EXPECTATIONS,
+            fingerprint if isinstance(fingerprint, dict) else {},
+            cases,
+        ),
+        signature_of=signature_of,
+    )
+
+
+def expiries(
+    folder: Path, fingerprint: Mapping[str, Any], cases: Sequence[str], today: date | None = None
+) -> list[Expiry]:
+    """Return the entries for this system that have expired or will within two weeks."""
+    day = today or datetime.now(UTC).date()
+    found = []
+    for entry in read_expectations(folder):
+        if entry.expires > day + timedelta(days=WARNED_DAYS) or not describes(entry, fingerprint):
+            continue
+        own = [case for case in cases if any(fnmatchcase(case, one) for one in entry.cases)]
+        if own:
+            found.append(
+                Expiry(
+                    id=entry.id,
+                    owner=entry.owner,
+                    expires=entry.expires,
+                    expired=entry.expires < day,
+                    cases=tuple(own),
+                )
+            )
+    return sorted(found, key=lambda one: (one.expires, one.id))
+
+
+def find_baseline(
+    root: Path, runs: Path, name: str, folder: RunFolder | None, base: Path
+) -> RunData | None:
+    """Return the run to compare with, or None where ``previous`` finds no earlier night.
+
+    ``folder`` is the run that it is for, None when that is still to be made; ``base`` is where a
+    relative path begins. A baseline that is missing, is the run itself or leads back to itself is
+    a UsageError.
+    """
+    if name == PREVIOUS:
+        return _previous(runs, folder) if folder else None
+    path = base / name
+    if folder is None and runs / "latest" in (runs / name, Path(os.path.normpath(path))):
+        raise UsageError(
+            f"baseline {name} will be this night itself, and so a circle; {PREVIOUS} is the"
+            " night before"
+        )
+    if not (path.is_file() or path.is_dir() or path.is_symlink()):
+        path = find_run(root, name, runs).path
+    run = _load(path)
+    if folder and (path.resolve() == folder.path.resolve() or run.folder == folder.path.name):
+        raise UsageError(f"baseline {name} is the run itself")
+    return run
+
+
+def _previous(runs: Path, folder: RunFolder) -> RunData | None:
+    """The last night of the same target before this one that was finished."""
+    night = folder.read_info().night
+    for earlier in nights_in(runs, night.target if night else ""):
+        if earlier.folder.path.name < folder.path.name and earlier.info.state == "finished":
+            return _load(earlier.folder.path)
+    return None
+
+
+def _load(path: Path) -> RunData:
+    try:
+        return load_for_comparison(path)
+    except ComparisonInputError as error:
+        raise UsageError(f"baseline {error}") from None

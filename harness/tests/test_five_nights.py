@@ -1,0 +1,292 @@
+"""Five nights that go wrong in five ways, and what the digest of each morning says of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+Eventually = Callable[[Callable[[], object], str], None]
+WAITS = "WaitsRaces.Runner_WaitsToBeLetGo/a"
+KNOWN = "PipesConformance.Write_FailsWithEpipe/fifo"
+
+
+class Nights:
+    """A checkout with a configuration, and its nights one after the other."""
+
+    def __init__(self, base: Path, suite: Path, environment: dict[str, str]) -> None:
+        self.base = base
+        self.suite = suite
+        self.signals = base / "signals"
+        self.signals.mkdir()
+        self.runs = base / "runs"
+        self.expectations = base / "expectations"
+        self.expectations.mkdir()
+        self.expect(datetime.now(UTC) + timedelta(days=400))
+        self.let_go()
+        self.environment = {
+            **environment,
+            "FAKE_CASES": "4",
+            "FAKE_RACES": "2",
+            "FAKE_ONLY": "Plain,FailsWithEpipe,WaitsToBeLetGo/a",
+            "FAKE_SIGNAL_FOLDER": str(self.signals),
+        }
+
+    def expect(self, expires: datetime) -> None:
+        """Write the one expectation: a failure that all these nights have."""
+        (self.expectations / "known.toml").write_text(
+            textwrap.dedent(f"""\
+            [[expectation]]
+            id = "fifo-without-epipe"
+            cases = ["{KNOWN}"]
+            verdicts = ["fail"]
+            says = "the clause does not hold"
+            kind = "known bug"
+            reason = "the fake fifo never says EPIPE"
+            link = "suites/fake.cpp"
+            owner = "pipes team"
+            expires = {expires.date().isoformat()}
+            """)
+        )
+
+    def let_go(self) -> None:
+        (self.signals / "go-a").touch()
+
+    def hold(self) -> None:
+        (self.signals / "go-a").unlink()
+
+    @property
+    def running(self) -> bool:
+        return (self.signals / "running-a").exists()
+
+    def config(self, budget: str | None, baseline: str | Path, runs: Path | None = None) -> Path:
+        path = self.base / "night.toml"
+        path.write_text(
+            textwrap.dedent(f"""\
+            {f'budget = "{budget}"' if budget else "# No budget: every case once."}
+            profile = "smoke"
+            seed = 11
+            jobs = 1
+            suites = ["{self.suite}"]
+            runs = "{runs or self.runs}"
+            expectations = "expectations"
+            baseline = "{baseline}"
+
+            [[targets]]
+            name = "here"
+
+            [[digest]]
+            to = "file"
+            path = "digest.txt"
+
+            [[digest]]
+            to = "file"
+            form = "markdown"
+            path = "digest.md"
+            """)
+        )
+        return path
+
+    def command(self, config: Path) -> list[str]:
+        return [sys.executable, "-m", "gauntlet_harness", "nightly", str(config)]
+
+    def run(
+        self, baseline: str | Path, budget: str | None = None, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
+        return self.finish(self.command(self.config(budget, baseline)), **variables)
+
+    def finish(self, command: list[str], **variables: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            cwd=self.base,
+            timeout=300,
+            env={**self.environment, **variables},
+            check=False,
+        )
+
+    def digest(self) -> str:
+        """What the file has, without what differs from night to night."""
+        text = (self.base / "digest.txt").read_text()
+        print(f"--- the morning ---\n{text}")  # With -s, for people.
+        text = re.sub(r"\d{8}T\d{6}Z-\w{4}", "RUN", text)
+        text = re.sub(r"took [^,]+", "took T", text)
+        text = re.sub(r"harness/gauntlet repro (.*) --seed \d+ --suite \S+", r"REPRO \1", text)
+        return text.replace(str(self.base), "BASE")
+
+    def sections(self) -> str:
+        """The digest without its numbers."""
+        return self.digest().rpartition("\n\n")[0]
+
+    def last(self) -> Path:
+        return (self.runs / "latest").resolve()
+
+
+@pytest.fixture
+def nights(tmp_path: Path, fake_suite: Path, environment: dict[str, str]) -> Nights:
+    return Nights(tmp_path, fake_suite, environment)
+
+
+@pytest.fixture(scope="module")
+def kept() -> list[Path]:
+    """The quiet night before, once there has been one."""
+    return []
+
+
+@pytest.fixture
+def quiet(nights: Nights, kept: list[Path]) -> Path:
+    """A night in which nothing was planted: what the others are compared with."""
+    if not kept:
+        done = nights.run("previous")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert nights.sections() == "Nothing to compare with; nothing failed."
+        kept.append(nights.last())
+    return kept[0]
+
+
+def test_night_like_the_one_before_says_that_nothing_changed(nights: Nights, quiet: Path) -> None:
+    done = nights.run(quiet)
+    assert (done.returncode, done.stderr) == (0, "")
+    answer, numbers, origin = nights.digest().replace("\n\n", "\n").splitlines()
+    assert answer == "Nothing changed."
+    assert numbers == "8 cases: 7 passed, 1 failed as expected, took T, seed 11"
+    assert origin == "run RUN on here, compared with RUN"
+    assert done.stdout.endswith((nights.base / "digest.txt").read_text())
+
+
+def test_planted_regression_is_told_with_its_signature_and_its_command(
+    nights: Nights, quiet: Path
+) -> None:
+    done = nights.run(quiet, FAKE_BROKEN="Case_Passes/plain_0002")
+    assert done.returncode == 1
+    assert nights.sections() == textwrap.dedent("""\
+        1 changed: 1 regression.
+
+        Regressions:
+          - fail: the planted bug shows
+            PlainConformance.Case_Passes/plain_0002
+            repeat it: REPRO PlainConformance.Case_Passes/plain_0002""")
+    fixed = nights.run("previous")
+    assert fixed.returncode == 0
+    assert nights.sections() == textwrap.dedent("""\
+        1 changed: 1 fixed.
+
+        Fixed:
+          - passes now
+            PlainConformance.Case_Passes/plain_0002""")
+
+
+def test_planted_flake_is_newly_flaky(nights: Nights, quiet: Path) -> None:
+    # Room for the first repetition of every race on a machine with other things to do.
+    done = nights.run(quiet, "40s", FAKE_FLAKY="Case_Races/plain_0001")
+    assert done.returncode == 1
+    text = re.sub(r"in \d+ of \d+", "in K of N", nights.sections())
+    assert text == textwrap.dedent("""\
+        1 changed: 1 newly flaky.
+
+        Newly flaky:
+          - fail in K of N repetitions: the planted race was lost
+            PlainRaces.Case_Races/plain_0001
+            repeat it: REPRO PlainRaces.Case_Races/plain_0001""")
+
+
+def test_killed_night_is_resumed_and_its_case_blamed_once(
+    nights: Nights, quiet: Path, eventually: Eventually
+) -> None:
+    nights.hold()
+    (nights.signals / "running-a").unlink(missing_ok=True)
+    config = nights.config(None, quiet)
+    night = subprocess.Popen(
+        nights.command(config),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd=nights.base,
+        env=nights.environment,
+        start_new_session=True,
+    )
+    eventually(lambda: nights.running, "the case runs")
+    os.killpg(night.pid, signal.SIGKILL)
+    night.wait()
+    killed = nights.last()
+    done = nights.finish(nights.command(config))
+    assert done.returncode == 1
+    assert nights.last() == killed
+    journal = [json.loads(text) for text in (killed / "journal.jsonl").read_text().splitlines()]
+    assert sum(line["event"] == "start" and line["case"] == WAITS for line in journal) == 1
+    assert [
+        line["verdict"] for line in journal if line.get("case") == WAITS and "verdict" in line
+    ] == ["crash"]
+    assert nights.sections() == textwrap.dedent(f"""\
+        Machine trouble. Nothing changed.
+
+        Machine trouble:
+          - the run was killed while {WAITS} ran; it was resumed, and that case was not run again
+            repeat it: REPRO {WAITS}""")
+
+
+def test_full_disk_stops_the_night_and_what_was_written_stays(nights: Nights, quiet: Path) -> None:
+    small = nights.base / "small"
+    small.mkdir()
+    kept = nights.base / "kept"
+    config = nights.config(None, quiet, small / "runs")
+    words = ["unshare", "-rm", "sh", "-c"]
+    if shutil.which("unshare") is None or subprocess.run([*words, "true"], check=False).returncode:
+        pytest.skip("unshare -rm is not permitted here: no small file system to fill")
+    script = (
+        f'mount -t tmpfs -o size=14m tmpfs {small} && {{ "$@"; status=$?;'
+        f" rm {small}/eaten; cp -r {small}/runs {kept}; exit $status; }}"
+    )
+    done = nights.finish(
+        [*words, script, "sh", *nights.command(config)],
+        FAKE_EATER="Case_Races/plain_0000",
+        FAKE_EATEN=str(small),
+    )
+    assert done.returncode == 3
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("gauntlet: the disk is full: less than 8 MiB are left for ")
+    text = re.sub(r"\d of 8", "N of 8", nights.sections())
+    assert text == textwrap.dedent("""\
+        The night did not finish: N of 8 cases ran. Nothing changed.
+
+        Machine trouble:
+          - the disk is full: less than 8 MiB are left for BASE/small/runs/RUN""")
+    (folder,) = [path.parent for path in kept.glob("2*/run.json")]
+    journal = [json.loads(text) for text in (folder / "journal.jsonl").read_text().splitlines()]
+    assert journal[-1]["state"] == "interrupted"
+    verdicts = {line["case"]: line["verdict"] for line in journal if line["event"] == "end"}
+    assert set(verdicts.values()) <= {"pass", "fail"}
+    assert "PlainRaces.Case_Races/plain_0000" in verdicts
+
+
+def test_expired_expectation_is_told_instead_of_a_regression(nights: Nights, quiet: Path) -> None:
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+    nights.expect(yesterday)
+    done = nights.run(quiet)
+    assert done.returncode == 1
+    assert nights.sections() == textwrap.dedent(f"""\
+        1 changed: 1 case of an expired expectation.
+
+        Expired expectations:
+          - fifo-without-epipe (owner pipes team), {yesterday.date()}: its cases fail again
+            {KNOWN}
+            repeat it: REPRO {KNOWN}""")
+    soon = datetime.now(UTC) + timedelta(days=14)
+    nights.expect(soon)
+    assert nights.run(quiet).returncode == 0
+    assert nights.sections().endswith(
+        "Expectations that expire within 14 days:\n"
+        f"  - fifo-without-epipe (owner pipes team), {soon.date()}"
+    )
