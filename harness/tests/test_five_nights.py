@@ -175,7 +175,7 @@ def test_planted_regression_is_told_with_its_signature_and_its_command(
         1 changed: 1 regression.
 
         Regressions:
-          - fail: the planted bug shows
+          - fail: plain: the planted bug shows
             PlainConformance.Case_Passes/plain_0002
             repeat it: REPRO PlainConformance.Case_Passes/plain_0002""")
     fixed = nights.run("previous")
@@ -197,7 +197,7 @@ def test_planted_flake_is_newly_flaky(nights: Nights, quiet: Path) -> None:
         1 changed: 1 newly flaky.
 
         Newly flaky:
-          - fail in K of N repetitions: the planted race was lost
+          - fail in K of N repetitions: plain: the planted race was lost
             PlainRaces.Case_Races/plain_0001
             repeat it: REPRO PlainRaces.Case_Races/plain_0001""")
 

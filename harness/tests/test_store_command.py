@@ -188,7 +188,8 @@ def test_a_store_that_fails_costs_a_warning_and_not_the_run(
     assert bad.returncode == good.returncode
     run = Path(bad.stdout.splitlines()[-1])
     assert (run / "index.html").is_file()
-    (warning,) = bad.stderr.splitlines()
+    warning, page = bad.stderr.splitlines()
+    assert "the page is without history" in page
     assert "the run is not in the store" in warning
     assert "is no store: not a SQLite file" in warning
     assert warning.endswith(f"add it later: harness/gauntlet store add {run}")
