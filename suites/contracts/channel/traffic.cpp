@@ -125,11 +125,21 @@ void Traffic::kill_at(std::size_t victim, std::size_t witness, std::uint64_t ste
   EXPECT_TRUE(crew_.kill(victim)) << "worker " << victim << " had ended before its kill";
 }
 
-bool Traffic::finish() {
-  const Deadline patience = Deadline::after(kCallPatience);
+/// Returns when all senders have ended, or one makes no call any more: join() tells where it hangs.
+void Traffic::await_senders() {
+  const Deadline last = stage_.context().patience();
   for (const std::size_t sender : senders_) {
-    if (!crew_.process(sender).wait(patience)) break;  // join() tells where it hangs
+    std::uint64_t calls = crew_.progress(sender);
+    while (!crew_.process(sender).wait(Deadline::after(kCallPatience))) {
+      const std::uint64_t now = crew_.progress(sender);
+      if (now == calls || last.expired()) return;
+      calls = now;
+    }
   }
+}
+
+bool Traffic::finish() {
+  await_senders();
   board_->nobody_sends.store(1, std::memory_order_release);
   return stage_.context().join(crew_);
 }

@@ -52,6 +52,7 @@ class Traffic {
   history::History history() const;
 
  private:
+  void await_senders();
   /// Besides those that the options ask for.
   static constexpr std::size_t kMostNewcomers = 4;
   struct Board {
