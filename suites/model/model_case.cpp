@@ -34,8 +34,8 @@ void hold(CaseContext& context, const schedule::Scenario& scenario, schedule::Me
   options.most_executions = most;
   // A search that must see everything is not to fail because others use the machine.
   const bool soak = context.profile() == Profile::soak;
-  options.deadline = complete ? context.patience()
-                              : Deadline::after(soak ? kSoakPatience : kCallPatience);
+  options.deadline =
+      complete ? context.patience() : Deadline::after(soak ? kSoakPatience : kCallPatience);
   if (::isatty(STDERR_FILENO) != 0) {
     options.progress = [&](const schedule::Coverage& coverage) {
       std::fprintf(stderr, "\r%s  ", coverage.describe(scenario, options).c_str());
