@@ -176,7 +176,7 @@ GAUNTLET_CASE(SharedMemoryCrashes, ReferenceLineAllSingleDeaths_LoseAtMostTheDea
   for (const bool membarrier : {true, false}) {
     for (const Search search : {Search::pct, Search::pos, Search::walk}) {
       hold(context, schedule::line_of({.messages = 3, .deaths = true, .membarrier = membarrier}),
-           Memory::c11, search, share(context));
+           Memory::tso, search, share(context));
     }
   }
 }
