@@ -103,8 +103,9 @@ class Plan:
 
 @dataclass
 class _Seen:
-    """What came to pass while a case ran."""
+    """How the machine was when a case began, and what came to pass while it ran."""
 
+    before: MachineState
     kernel: list[KernelLine] = field(default_factory=list)
     beside: set[str] = field(default_factory=set)  # The scopes that ran at a moment of it.
 
@@ -131,7 +132,6 @@ class Campaign:
         self._servers = Servers()
         self._began = time.monotonic()
         self._reserve_s = 0.0
-        self._before: dict[str, MachineState] = {}
         self.results: list[Result] = []
 
     @property
@@ -205,8 +205,7 @@ class Campaign:
         self._read_kernel_log()  # What was said before belongs to those that ran before.
         others = [other.scope for other in self._running]
         self._running.append(run)
-        self._before[scope] = machine_state()
-        self._seen[scope] = _Seen(beside=set(others))
+        self._seen[scope] = _Seen(machine_state(), beside=set(others))
         for other in others:
             self._seen[other].beside.add(scope)
         self._journal.start(
@@ -228,9 +227,8 @@ class Campaign:
                 self._read_kernel_log()
                 self._running.remove(run)
                 seen = self._seen.pop(run.scope)
-                before = self._before.pop(run.scope)
                 if result.verdict in RED or result.verdict == "error":
-                    result.trouble = trouble_since(before, self._folder.path)
+                    result.trouble = trouble_since(seen.before, self._folder.path)
                 add_to(result, seen.kernel, len(seen.beside))
                 self._settle(run.job, result)
         clock = time.monotonic()

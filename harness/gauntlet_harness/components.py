@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
+
+from gauntlet_harness.programs import said
 
 # What each says of itself first; servers are often where only root looks.
 _PROGRAMS = {
@@ -36,7 +37,6 @@ try:
 except (OSError, AttributeError):
     pass
 """
-_PATIENCE_S = 30
 _VERSION = re.compile(r"\d+(?:\.\d+)+")
 
 
@@ -45,8 +45,8 @@ def component_versions() -> dict[str, str]:
     found = {}
     for name, (program, *options) in _PROGRAMS.items():
         if path := shutil.which(program, path=_SEARCHED):
-            found[name] = first_version(_said([path, *options]))
-    for line in _said([sys.executable, "-I", "-c", _ASK_LIBRARIES]).splitlines():
+            found[name] = first_version(said([path, *options], errors_too=True))
+    for line in said([sys.executable, "-I", "-c", _ASK_LIBRARIES]).splitlines():
         name, _, version = line.partition(" ")
         found[name] = version
     found["boost"] = _boost()
@@ -66,18 +66,3 @@ def _boost() -> str:
         return ""
     match = re.search(r'#define BOOST_LIB_VERSION "([\d_]+)"', text)
     return match[1].replace("_", ".") if match else ""
-
-
-def _said(command: list[str]) -> str:
-    try:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=_PATIENCE_S,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.decode("utf-8", "replace")

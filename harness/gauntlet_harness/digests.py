@@ -4,24 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
-from fnmatch import fnmatchcase
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 from gauntlet_harness.errors import UsageError
-from gauntlet_harness.expectation_files import read_expectations
-from gauntlet_harness.expectations import describes
+from gauntlet_harness.expectations import load_expectations, today
 from gauntlet_harness.run_folder import RunFolder, find_run, nights_in
 from gauntlet_harness.validate import EXPECTATIONS
 from gauntlet_reports.comparison import compare
 from gauntlet_reports.comparison_input import ComparisonInputError, load_for_comparison
-from gauntlet_reports.digest import (
-    WARNED_DAYS,
-    Digest,
-    Expiry,
-    digest_of,
-)
+from gauntlet_reports.digest import Digest, Expiry, digest_of
 from gauntlet_reports.run_data import RunData, load_run
 from gauntlet_reports.signatures import signature_of
 
@@ -47,25 +40,22 @@ def make_digest(root: Path, folder: RunFolder, baseline: RunData | None) -> Dige
 
 
 def expiries(
-    folder: Path, fingerprint: Mapping[str, Any], cases: Sequence[str], today: date | None = None
+    folder: Path, fingerprint: Mapping[str, Any], cases: Sequence[str], day: date | None = None
 ) -> list[Expiry]:
     """Return the entries for this system that have expired or will within two weeks."""
-    day = today or datetime.now(UTC).date()
-    found = []
-    for entry in read_expectations(folder):
-        if entry.expires > day + timedelta(days=WARNED_DAYS) or not describes(entry, fingerprint):
-            continue
-        own = [case for case in cases if any(fnmatchcase(case, one) for one in entry.cases)]
-        if own:
-            found.append(
-                Expiry(
-                    id=entry.id,
-                    owner=entry.owner,
-                    expires=entry.expires,
-                    expired=entry.expires < day,
-                    cases=tuple(own),
-                )
-            )
+    day = day or today()
+    known = load_expectations(folder, fingerprint, day)
+    found = [
+        Expiry(
+            id=entry.id,
+            owner=entry.owner,
+            expires=entry.expires,
+            expired=entry.expired(day),
+            cases=own,
+        )
+        for entry in (*known.expired, *known.expiring(day))
+        if (own := tuple(filter(entry.is_for, cases)))
+    ]
     return sorted(found, key=lambda one: (one.expires, one.id))
 
 

@@ -20,12 +20,13 @@ from gauntlet_harness.expectation_files import (
     read_expectations,
     refuse_unmatched,
 )
-from gauntlet_harness.expectations import WARNED_DAYS, today
+from gauntlet_harness.expectations import today
 from gauntlet_harness.fingerprint import fingerprint
 from gauntlet_harness.run_folder import find_run
 from gauntlet_harness.suite import find_suites, list_all
 from gauntlet_harness.validate import EXPECTATIONS
 from gauntlet_reports.comparison_input import ComparisonInputError, load_for_comparison
+from gauntlet_reports.digest import WARNED_DAYS
 from gauntlet_reports.text import count
 
 _STYLES = {"expired": "bold red", "soon": "yellow", "": ""}

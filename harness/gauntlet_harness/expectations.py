@@ -12,11 +12,9 @@ import msgspec
 from gauntlet_harness.cases import RED, Result, outcome
 from gauntlet_harness.conditions import system_of
 from gauntlet_harness.expectation_files import Expectation, read_expectations, refuse_unmatched
+from gauntlet_reports.digest import WARNED_DAYS
 from gauntlet_reports.run_data import Result as ReportedResult
 from gauntlet_reports.signatures import signature_of
-
-# So long before its end an entry is told of at the end of each run.
-WARNED_DAYS = 14
 
 
 class Expectations:
@@ -29,7 +27,10 @@ class Expectations:
     def judge(self, result: Result) -> None:
         """Write into the result whether it was expected, and which entry has a say in that.
 
-        A failure that an expired entry describes is no longer expected, and says so.
+        Expected is a failure, in the way that it failed; a pass too: that one is unexpected,
+        unless the entry says that the deviation is not seen each time. An error of the harness or
+        the machine, or a case that did not run, never satisfies an entry. A failure that an expired
+        entry describes is no longer expected, and says so.
         """
         entry = self._covering(result)
         result.expected = entry is not None
@@ -38,14 +39,10 @@ class Expectations:
             result.expired_on = entry.expires.isoformat() if entry else ""
         result.expectation = entry.id if entry else ""
 
-    def covers(self, result: Result) -> bool:
-        """Return whether this result was expected to fail, in the way that it did if it failed.
-
-        True for a pass too: that one is unexpected, unless the entry says that the deviation is
-        not seen each time. An error of the harness or the machine, or a case that did not run,
-        never satisfies an entry.
-        """
-        return self._covering(result) is not None
+    @property
+    def expired(self) -> Sequence[Expectation]:
+        """The entries for this system that no longer hold."""
+        return self._expired
 
     def expiring(self, day: date | None = None) -> list[Expectation]:
         """Return the entries that hold and will expire within two weeks, the first to go first."""

@@ -7,12 +7,12 @@ import platform
 import re
 import resource
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import gauntlet_harness
 from gauntlet_harness.components import component_versions
+from gauntlet_harness.programs import said
 
 Facts = dict[str, Any]
 
@@ -82,8 +82,8 @@ def fingerprint() -> Facts:
 
 def versions(root: Path) -> dict[str, str]:
     """Return what the run was made with: harness, checkout and Python."""
-    revision = _said(["git", "-C", str(root), "rev-parse", "HEAD"])
-    if revision and _said(["git", "-C", str(root), "status", "--porcelain", "-uno"]):
+    revision = said(["git", "-C", str(root), "rev-parse", "HEAD"])
+    if revision and said(["git", "-C", str(root), "status", "--porcelain", "-uno"]):
         revision += "-dirty"
     return {
         "harness": gauntlet_harness.__version__,
@@ -123,7 +123,7 @@ def compilers() -> dict[str, str]:
     found = {}
     for name in ("g++", "clang++"):
         if shutil.which(name):
-            found[name] = _said([name, "--version"]).partition("\n")[0]
+            found[name] = said([name, "--version"]).partition("\n")[0]
     return found
 
 
@@ -150,7 +150,7 @@ def _memory() -> Facts:
 def _container() -> Facts:
     """Return hints only: a container may hide that it is one."""
     facts: Facts = {
-        "virtualization": _said(["systemd-detect-virt"]) or _guess_virtualization(),
+        "virtualization": said(["systemd-detect-virt"]) or _guess_virtualization(),
         "product": _read("/sys/class/dmi/id/product_name"),
     }
     marks = [name for name in ("/.dockerenv", "/run/.containerenv") if Path(name).exists()]
@@ -211,18 +211,3 @@ def _read(path: str) -> str:
         return Path(path).read_text(errors="replace").strip()
     except OSError:
         return ""
-
-
-def _said(command: list[str]) -> str:
-    try:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            timeout=30,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.decode("utf-8", "replace").strip()

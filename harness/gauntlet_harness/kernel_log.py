@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from gauntlet_harness.cases import KernelKind, KernelLine, Result
+from gauntlet_harness.cases import RED, KernelKind, KernelLine, Result
 
 KMSG = Path("/dev/kmsg")
 # A record is at most 8 KiB (printk's PRINTK_MESSAGE_MAX and its dictionary).
@@ -138,7 +138,7 @@ def add_to(result: Result, lines: list[KernelLine], beside: int) -> None:
         return
     others = f" and {beside} other{'' if beside == 1 else 's'}" if beside else ""
     words = f"the kernel wrote {GRAVE[grave.kind]} while this case{others} ran: {grave.text}"
-    if result.verdict in ("fail", "hang", "crash"):
+    if result.verdict in RED:
         result.reason = f"{result.reason}; {words}" if result.reason else words
     else:
         result.become("fail", words)

@@ -30,7 +30,8 @@ LETTERS: dict[Outcome, str] = {
 ABSENT = "."
 """The character of a night that did not have the case."""
 
-_OUTCOMES = {letter: outcome for outcome, letter in LETTERS.items()}
+OUTCOMES = {letter: outcome for outcome, letter in LETTERS.items()}
+"""And back."""
 _RED_LETTERS = frozenset(LETTERS[outcome] for outcome in RED)
 
 
@@ -98,7 +99,7 @@ def history_words(strip: str) -> str:
 
 def _words() -> dict[str, str]:
     """Letters and their words; passes first, then worst first."""
-    ordered = sorted(_OUTCOMES.items(), key=lambda item: (item[1] != "pass", SEVERITY[item[1]]))
+    ordered = sorted(OUTCOMES.items(), key=lambda item: (item[1] != "pass", SEVERITY[item[1]]))
     return {letter: LOOKS[outcome].word for letter, outcome in ordered} | {ABSENT: "without it"}
 
 

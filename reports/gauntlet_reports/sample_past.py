@@ -8,13 +8,12 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from gauntlet_reports.history import LETTERS
+from gauntlet_reports.history import OUTCOMES
 from gauntlet_reports.outcomes import entries, outcome_of
 from gauntlet_reports.past import NIGHTS
 from gauntlet_reports.run_data import RunData
 from gauntlet_reports.signatures import signature_of
 
-_OUTCOMES = {letter: outcome for outcome, letter in LETTERS.items()}
 _STEADY = "p" * (NIGHTS - 1)
 _SOMETIMES = ("ppphppppppfpppp", "." * 9 + "p" * 20, "p" * 26 + "fpp", "x" * 20 + "p" * 9)
 
@@ -68,7 +67,7 @@ class SamplePast:
         for place, entry in enumerate(entries(self._run)):
             strip = _SOMETIMES[place // 7 % len(_SOMETIMES)] if place % 7 == 0 else _STEADY
             whole = strip.rjust(NIGHTS - 1, "p")[: len(self._nights)]
-            told[entry.case.name] = [_OUTCOMES.get(one) for one in whole[:last][-nights:]]
+            told[entry.case.name] = [OUTCOMES.get(one) for one in whole[:last][-nights:]]
         return told
 
     def signature_spans(self) -> Mapping[str, SampleSpan]:
