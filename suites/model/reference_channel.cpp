@@ -1,9 +1,9 @@
 // The reference channel as scenarios of the model engine.
-#include <array>
 #include <cstring>
 #include <utility>
 
 #include "history/fifo_channel.h"
+#include "model/reference_messages.h"
 #include "model/reference_process.h"
 #include "model/reference_scenarios.h"
 #include "reference/channel.h"
@@ -15,27 +15,6 @@ using history::Op;
 using history::Outcome;
 using reference::Channel;
 using reference::Deadline;
-
-void send(Self& self, Channel& channel, std::uint64_t id, Deadline deadline) {
-  self.call(Op::send, id, [&] {
-    std::array<std::byte, sizeof(id)> bytes{};
-    std::memcpy(bytes.data(), &id, sizeof(id));
-    return Response{outcome_of(channel.send(bytes, deadline)), id};
-  });
-}
-
-Outcome receive(Self& self, Channel& channel, Deadline deadline) {
-  return self
-      .call(Op::receive, 0,
-            [&] {
-              std::array<std::byte, sizeof(std::uint64_t)> bytes{};
-              const auto received = channel.receive(bytes, deadline);
-              std::uint64_t id = 0;
-              std::memcpy(&id, bytes.data(), sizeof(id));
-              return Response{outcome_of(received.status), id};
-            })
-      .outcome;
-}
 
 /// Takes what is left, when all others are done.
 ProcessPlan drain() {

@@ -1,11 +1,10 @@
 // The reference line as scenarios of the model engine.
-#include <array>
-#include <cstring>
 #include <optional>
 #include <utility>
 #include <vector>
 
 #include "history/fifo_channel.h"
+#include "model/reference_messages.h"
 #include "model/reference_process.h"
 #include "model/reference_scenarios.h"
 #include "reference/line.h"
@@ -15,35 +14,10 @@ namespace {
 
 using history::Op;
 using history::Outcome;
-using reference::Deadline;
 using reference::Line;
 using reference::LineSide;
 
 constexpr std::uint64_t kOfTheHeir = 100;
-
-Outcome send(Self& self, Line& line, std::uint64_t id, Deadline deadline) {
-  return self
-      .call(Op::send, id,
-            [&] {
-              std::array<std::byte, sizeof(id)> bytes{};
-              std::memcpy(bytes.data(), &id, sizeof(id));
-              return Response{outcome_of(line.send(bytes, deadline)), id};
-            })
-      .outcome;
-}
-
-Outcome receive(Self& self, Line& line, Deadline deadline) {
-  return self
-      .call(Op::receive, 0,
-            [&] {
-              std::array<std::byte, sizeof(std::uint64_t)> bytes{};
-              const auto received = line.receive(bytes, deadline);
-              std::uint64_t id = 0;
-              std::memcpy(&id, bytes.data(), sizeof(id));
-              return Response{outcome_of(received.status), id};
-            })
-      .outcome;
-}
 
 void drain(Self& self) {
   Line line = attached<Line>(self, LineSide::receiver);

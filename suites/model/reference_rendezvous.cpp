@@ -1,9 +1,8 @@
 // The reference rendezvous as scenarios of the model engine.
 #include <algorithm>
-#include <array>
-#include <cstring>
 
 #include "history/rendezvous.h"
+#include "model/reference_messages.h"
 #include "model/reference_process.h"
 #include "model/reference_scenarios.h"
 #include "reference/rendezvous.h"
@@ -15,27 +14,6 @@ using history::Op;
 using history::Outcome;
 using reference::Deadline;
 using reference::Rendezvous;
-
-void send(Self& self, Rendezvous& rendezvous, std::uint64_t id, Deadline deadline) {
-  self.call(Op::send, id, [&] {
-    std::array<std::byte, sizeof(id)> bytes{};
-    std::memcpy(bytes.data(), &id, sizeof(id));
-    return Response{outcome_of(rendezvous.send(bytes, deadline)), id};
-  });
-}
-
-Outcome receive(Self& self, Rendezvous& rendezvous, Deadline deadline) {
-  return self
-      .call(Op::receive, 0,
-            [&] {
-              std::array<std::byte, sizeof(std::uint64_t)> bytes{};
-              const auto received = rendezvous.receive(bytes, deadline);
-              std::uint64_t id = 0;
-              std::memcpy(&id, bytes.data(), sizeof(id));
-              return Response{outcome_of(received.status), id};
-            })
-      .outcome;
-}
 
 Scenario rendezvous_scenario(std::uint32_t places) {
   Scenario scenario;

@@ -52,148 +52,109 @@ void draw_deeper(CaseContext& context, Scenario scenario) {
   }
 }
 
+/// Everything that can be reached of it.
+void hold_small(CaseContext& context, const Scenario& scenario, Effort sc = Effort::beyond,
+                Effort tso = Effort::beyond) {
+  see(context, scenario, Memory::sc, sc);
+  see(context, scenario, Memory::tso, tso);
+  draw_deeper(context, scenario);
+}
+
 GAUNTLET_CASE(SharedMemoryRaces, ReferenceChannelTwoWithThreeCalls_AllIsAQueue,
               .clause = "reference/channel.h (linearizable as a bounded FIFO queue)",
               .deadline = kDeadline) {
-  const Scenario scenario = schedule::channel_calls(1, {"sss", "rrr"}, 0);
-  see(context, scenario, Memory::sc, Effort::beyond);
-  see(context, scenario, Memory::tso, Effort::beyond);
-  draw_deeper(context, scenario);
+  hold_small(context, schedule::channel_calls(1, {"sss", "rrr"}, 0));
 }
 
 GAUNTLET_CASE(SharedMemoryRaces, ReferenceChannelThreeWithTwoCalls_AllIsAQueue,
               .clause = "reference/channel.h (linearizable as a bounded FIFO queue)",
               .deadline = kDeadline) {
-  const Scenario scenario = schedule::channel_calls(1, {"ss", "sr", "rr"}, 0);
-  see(context, scenario, Memory::sc, Effort::beyond);
-  see(context, scenario, Memory::tso, Effort::beyond);
-  draw_deeper(context, scenario);
+  hold_small(context, schedule::channel_calls(1, {"ss", "sr", "rr"}, 0));
 }
 
 GAUNTLET_CASE(SharedMemoryCrashes,
               ReferenceChannelTwoWithThreeCallsAndADeath_LosesAtMostTheDeadsCall,
               .clause = "reference/channel.h (death at any instruction)", .deadline = kDeadline) {
-  const Scenario scenario = schedule::channel_calls(1, {"sss", "rrr"}, 1);
-  see(context, scenario, Memory::sc, Effort::beyond);
-  see(context, scenario, Memory::tso, Effort::beyond);
-  draw_deeper(context, scenario);
+  hold_small(context, schedule::channel_calls(1, {"sss", "rrr"}, 1));
 }
 
 GAUNTLET_CASE(SharedMemoryCrashes,
               ReferenceChannelThreeWithTwoCallsAndADeath_LosesAtMostTheDeadsCall,
               .clause = "reference/channel.h (death at any instruction)", .deadline = kDeadline) {
-  const Scenario scenario = schedule::channel_calls(1, {"ss", "sr", "rr"}, 1);
-  see(context, scenario, Memory::sc, Effort::beyond);
-  see(context, scenario, Memory::tso, Effort::beyond);
-  draw_deeper(context, scenario);
+  hold_small(context, schedule::channel_calls(1, {"ss", "sr", "rr"}, 1));
 }
 
 GAUNTLET_CASE(SemaphoresRaces, ReferenceSemaphoreTwoWithThreeCalls_AllIsExplained,
               .clause = "reference/semaphore.h (linearizable; nobody waits for another's call)",
               .deadline = kDeadline) {
-  const Scenario scenario = schedule::semaphore_calls({}, {"arv", "arv"}, 0);
-  see(context, scenario, Memory::sc, Effort::seconds);
-  see(context, scenario, Memory::tso, Effort::seconds);
-  draw_deeper(context, scenario);
+  hold_small(context, schedule::semaphore_calls({}, {"arv", "arv"}, 0), Effort::seconds,
+             Effort::seconds);
 }
 
 GAUNTLET_CASE(SemaphoresRaces, ReferenceSemaphoreThreeWithTwoCalls_AllIsExplained,
               .clause = "reference/semaphore.h (linearizable; nobody waits for another's call)",
               .deadline = kDeadline) {
-  const Scenario scenario = schedule::semaphore_calls({}, {"ar", "ar", "ar"}, 0);
-  see(context, scenario, Memory::sc, Effort::beyond);
-  see(context, scenario, Memory::tso, Effort::beyond);
-  draw_deeper(context, scenario);
+  hold_small(context, schedule::semaphore_calls({}, {"ar", "ar", "ar"}, 0));
 }
 
 GAUNTLET_CASE(SemaphoresCrashes, ReferenceSemaphoreTwoWithThreeCallsAndADeath_TheUnitComesBackOnce,
               .clause = "reference/semaphore.h (units_returned_on_death)", .deadline = kDeadline) {
-  const Scenario scenario =
-      schedule::semaphore_calls({.returned_on_death = true}, {"arv", "arv"}, 1);
-  see(context, scenario, Memory::sc, Effort::beyond);
-  see(context, scenario, Memory::tso, Effort::beyond);
-  draw_deeper(context, scenario);
+  hold_small(context, schedule::semaphore_calls({.returned_on_death = true}, {"arv", "arv"}, 1));
 }
 
 GAUNTLET_CASE(SemaphoresCrashes, ReferenceSemaphoreThreeWithTwoCallsAndADeath_TheUnitComesBackOnce,
               .clause = "reference/semaphore.h (units_returned_on_death)", .deadline = kDeadline) {
-  const Scenario scenario =
-      schedule::semaphore_calls({.returned_on_death = true}, {"ar", "ar", "ar"}, 1);
-  see(context, scenario, Memory::sc, Effort::beyond);
-  see(context, scenario, Memory::tso, Effort::beyond);
-  draw_deeper(context, scenario);
+  hold_small(context,
+             schedule::semaphore_calls({.returned_on_death = true}, {"ar", "ar", "ar"}, 1));
 }
 
 GAUNTLET_CASE(FuturesRaces, ReferencePromiseTwoWithThreeCalls_AllAreToldTheSame,
               .clause = "reference/promise.h (settled in one compare-and-swap)",
               .deadline = kDeadline) {
-  const Scenario scenario = schedule::promise_calls({"sfw", "wtw"}, 0);
-  see(context, scenario, Memory::sc, Effort::seconds);
-  see(context, scenario, Memory::tso, Effort::seconds);
-  draw_deeper(context, scenario);
+  hold_small(context, schedule::promise_calls({"sfw", "wtw"}, 0), Effort::seconds, Effort::seconds);
 }
 
 GAUNTLET_CASE(FuturesRaces, ReferencePromiseThreeWithTwoCalls_AllAreToldTheSame,
               .clause = "reference/promise.h (settled in one compare-and-swap)",
               .deadline = kDeadline) {
-  const Scenario scenario = schedule::promise_calls({"sw", "fw", "wt"}, 0);
-  see(context, scenario, Memory::sc, Effort::minutes);
-  see(context, scenario, Memory::tso, Effort::beyond);
-  draw_deeper(context, scenario);
+  hold_small(context, schedule::promise_calls({"sw", "fw", "wt"}, 0), Effort::minutes,
+             Effort::beyond);
 }
 
 GAUNTLET_CASE(FuturesCrashes, ReferencePromiseTwoWithThreeCallsAndADeath_AllAreToldTheSame,
               .clause = "reference/promise.h (breaks when no setter is left)",
               .deadline = kDeadline) {
-  const Scenario scenario = schedule::promise_calls({"sfw", "wtw"}, 1);
-  see(context, scenario, Memory::sc, Effort::seconds);
-  see(context, scenario, Memory::tso, Effort::minutes);
-  draw_deeper(context, scenario);
+  hold_small(context, schedule::promise_calls({"sfw", "wtw"}, 1), Effort::seconds, Effort::minutes);
 }
 
 GAUNTLET_CASE(FuturesCrashes, ReferencePromiseThreeWithTwoCallsAndADeath_AllAreToldTheSame,
               .clause = "reference/promise.h (breaks when no setter is left)",
               .deadline = kDeadline) {
-  const Scenario scenario = schedule::promise_calls({"sw", "fw", "wt"}, 1);
-  see(context, scenario, Memory::sc, Effort::beyond);
-  see(context, scenario, Memory::tso, Effort::beyond);
-  draw_deeper(context, scenario);
+  hold_small(context, schedule::promise_calls({"sw", "fw", "wt"}, 1));
 }
 
 GAUNTLET_CASE(MessagePassingRaces, ReferenceRendezvousTwoWithThreeCalls_AllIsAHandOver,
               .clause = "reference/rendezvous.h (a message passes at one instant of both calls)",
               .deadline = kDeadline) {
-  const Scenario scenario = schedule::rendezvous_calls({"sss", "rrr"}, 0);
-  see(context, scenario, Memory::sc, Effort::beyond);
-  see(context, scenario, Memory::tso, Effort::beyond);
-  draw_deeper(context, scenario);
+  hold_small(context, schedule::rendezvous_calls({"sss", "rrr"}, 0));
 }
 
 GAUNTLET_CASE(MessagePassingRaces, ReferenceRendezvousThreeWithTwoCalls_AllIsAHandOver,
               .clause = "reference/rendezvous.h (a message passes at one instant of both calls)",
               .deadline = kDeadline) {
-  const Scenario scenario = schedule::rendezvous_calls({"ss", "ss", "rr"}, 0);
-  see(context, scenario, Memory::sc, Effort::beyond);
-  see(context, scenario, Memory::tso, Effort::beyond);
-  draw_deeper(context, scenario);
+  hold_small(context, schedule::rendezvous_calls({"ss", "ss", "rr"}, 0));
 }
 
 GAUNTLET_CASE(MessagePassingCrashes, ReferenceRendezvousTwoWithThreeCallsAndADeath_NoHalfHandOver,
               .clause = "reference/rendezvous.h (death at any instruction)",
               .deadline = kDeadline) {
-  const Scenario scenario = schedule::rendezvous_calls({"sss", "rrr"}, 1);
-  see(context, scenario, Memory::sc, Effort::beyond);
-  see(context, scenario, Memory::tso, Effort::beyond);
-  draw_deeper(context, scenario);
+  hold_small(context, schedule::rendezvous_calls({"sss", "rrr"}, 1));
 }
 
 GAUNTLET_CASE(MessagePassingCrashes, ReferenceRendezvousThreeWithTwoCallsAndADeath_NoHalfHandOver,
               .clause = "reference/rendezvous.h (death at any instruction)",
               .deadline = kDeadline) {
-  const Scenario scenario = schedule::rendezvous_calls({"ss", "ss", "rr"}, 1);
-  see(context, scenario, Memory::sc, Effort::beyond);
-  see(context, scenario, Memory::tso, Effort::beyond);
-  draw_deeper(context, scenario);
+  hold_small(context, schedule::rendezvous_calls({"ss", "ss", "rr"}, 1));
 }
 
 }  // namespace
