@@ -16,6 +16,7 @@ from types import FrameType
 from gauntlet_harness.cases import RED, KernelLine, Result, result_for
 from gauntlet_harness.expectations import Expectations
 from gauntlet_harness.guardian import Guardian
+from gauntlet_harness.homes import Homes
 from gauntlet_harness.journal import Journal, Start
 from gauntlet_harness.kernel_log import KernelLog, add_to, to_expect
 from gauntlet_harness.machine import MachineState, machine_state, trouble_since
@@ -130,6 +131,7 @@ class Campaign:
         self._seen: dict[str, _Seen] = {}
         self._make_scope = new_scope_maker()
         self._servers = Servers()
+        self._homes = Homes(folder.work)
         self._began = time.monotonic()
         self._reserve_s = 0.0
         self.results: list[Result] = []
@@ -162,8 +164,7 @@ class Campaign:
                     run.abandon()
                 self._running = []
                 self._watcher.closed()
-                with contextlib.suppress(OSError):
-                    self._folder.work.rmdir()
+                self._homes.close()
 
     def _run_again(self, guardian: Guardian) -> None:
         if self._over():
@@ -188,20 +189,26 @@ class Campaign:
         """Run the jobs, ``workers`` at once. Beyond the budget only extra ones go unmentioned."""
         waiting = next(jobs, None)
         while (waiting or self._running) and self.interrupted_by is None:
+            begun: list[CaseRun] = []
             while waiting and len(self._running) < workers:
                 if self._budget_used():
                     if not extra:
                         self._skip(waiting)
-                    waiting = next(jobs, None)
-                    continue
-                self._start(waiting, guardian)
+                else:
+                    begun.append(self._begin(waiting, guardian))
                 waiting = next(jobs, None)
+            # Ends and starts go to the disk together: its answer takes as long as a short case.
+            self._journal.sync()
+            for run in begun:
+                run.open_gate()
             wait_for(self._running, _REDRAW_S)
             self._step()
+        self._journal.sync()
 
-    def _start(self, job: Job, guardian: Guardian) -> None:
+    def _begin(self, job: Job, guardian: Guardian) -> CaseRun:
+        """Let a runner come up to its gate and write that it is there."""
         scope = self._make_scope()
-        run = CaseRun(job, scope, self._folder.work / scope, guardian, self._servers)
+        run = CaseRun(job, scope, self._homes, guardian, self._servers)
         self._read_kernel_log()  # What was said before belongs to those that ran before.
         others = [other.scope for other in self._running]
         self._running.append(run)
@@ -218,7 +225,7 @@ class Campaign:
                 attempt=job.attempt,
             )
         )
-        run.open_gate()
+        return run
 
     def _step(self) -> None:
         for run in list(self._running):

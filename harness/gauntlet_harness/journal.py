@@ -1,4 +1,4 @@
-"""The journal of a run: a line is on the disk before its case starts, and another when it ended."""
+"""The journal of a run: a line is on the disk before its case starts, and another once it ended."""
 
 from __future__ import annotations
 
@@ -189,6 +189,7 @@ class Journal:
         """Open and lock; a journal that another harness is writing is a UsageError."""
         self._began = time.monotonic()
         self._path = path
+        self._unsynced_from: int | None = None  # The first line that may not be on the disk yet.
         # Unbuffered: of a line that failed nothing may come out later, when the file is closed.
         self._file = path.open("ab", buffering=0)
         try:
@@ -212,7 +213,13 @@ class Journal:
         trace: TracebackType | None,
     ) -> None:
         self._give_up_reserve()
-        self._file.close()
+        try:
+            self.sync()
+        except JournalError:
+            if error is None:  # What went wrong first is what is told.
+                raise
+        finally:
+            self._file.close()
 
     @property
     def spent_s(self) -> float:
@@ -228,17 +235,33 @@ class Journal:
         os.ftruncate(self._file.fileno(), place)
 
     def run(self, state: State) -> None:
-        """Write what becomes of the run as a whole."""
+        """Write what becomes of the run as a whole; all is on the disk when this returns."""
         self._write({"event": "run", "state": state, "at": now()})
+        self.sync()
 
     def start(self, start: Start) -> None:
-        """Write that a case is about to run; on the disk when this returns."""
+        """Write that a case is about to run: it may, after the next ``sync``."""
         self._check_room()
         self._write({"event": "start", **msgspec.to_builtins(start), "at": now()})
 
     def end(self, result: Result) -> None:
-        """Write how a case ended."""
+        """Write how a case ended; the next ``sync`` brings it to the disk."""
         self._write({"event": "end", **msgspec.to_builtins(result), "at": now()})
+
+    def sync(self) -> None:
+        """Return when every line so far is on the disk: one wait for all of them.
+
+        Where that fails, lines that may be lost are dropped: what is left is whole.
+        """
+        if self._unsynced_from is None:
+            return
+        place, self._unsynced_from = self._unsynced_from, None
+        try:
+            os.fdatasync(self._file.fileno())
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                self.drop_from(place)
+            raise JournalError(_why_not_written(self._path, error)) from None
 
     def flake_class(self, case: str, name: str, *, attempts: int, failed: int) -> None:
         """Write what the attempts at a failed case say of its failure (docs/flakes.md)."""
@@ -259,12 +282,13 @@ class Journal:
             rest = memoryview(data)
             while rest:
                 rest = rest[os.write(self._file.fileno(), rest) :]
-            os.fdatasync(self._file.fileno())
         except OSError as error:
             # A reader drops half a line; without it the next line can still be written.
             with contextlib.suppress(OSError):
                 self.drop_from(place)
             raise JournalError(_why_not_written(self._path, error)) from None
+        if self._unsynced_from is None:
+            self._unsynced_from = place
 
     def _check_room(self) -> None:
         """Stop while there still is room to say so, and before a case is blamed for a full disk."""

@@ -18,6 +18,7 @@ from gauntlet_harness.campaign import new_scope_maker
 from gauntlet_harness.cases import SKIPPED, Case, Profile, Result
 from gauntlet_harness.errors import GauntletError
 from gauntlet_harness.guardian import Guardian
+from gauntlet_harness.homes import Homes
 from gauntlet_harness.progress import repro_command
 from gauntlet_harness.repro import describe
 from gauntlet_harness.runner import Job, run_one
@@ -111,14 +112,14 @@ class SuitePlugin:
             Guardian() as self._guardian,
             Servers() as self._servers,
         ):
-            self._home = Path(home)
+            self._homes = Homes(Path(home))
             return (yield)
 
     def run(self, listed: Listed) -> tuple[Job, Result]:
         """Run one case."""
         job = Job(listed.suite, listed.case, self.profile, self.seed)
         scope = self.make_scope()
-        return job, run_one(job, scope, self._home / scope, self._guardian, self._servers)
+        return job, run_one(job, scope, self._homes, self._guardian, self._servers)
 
 
 class SuiteNode(pytest.Collector):

@@ -18,6 +18,7 @@ from gauntlet_harness.cases import RED, SKIPPED, Result
 from gauntlet_harness.durations import for_people
 from gauntlet_harness.errors import STATUS_FAILED, STATUS_MACHINE, STATUS_OK
 from gauntlet_harness.guardian import Guardian
+from gauntlet_harness.homes import Homes
 from gauntlet_harness.progress import STYLES, WORDS
 from gauntlet_harness.runner import Job, run_one
 from gauntlet_harness.server import Servers
@@ -40,8 +41,9 @@ def repeat(job: Job, times: int, console: Console, *, until_failure: bool = Fals
         Guardian() as guardian,
         Servers() as servers,
     ):
-        for number in range(times):
-            result = run_one(job, make_scope(), Path(home) / str(number), guardian, servers)
+        homes = Homes(Path(home))
+        for _ in range(times):
+            result = run_one(job, make_scope(), homes, guardian, servers)
             verdicts[result.verdict] += 1
             if shown is None or _gravity(result) > _gravity(shown):
                 shown = result

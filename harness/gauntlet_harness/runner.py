@@ -16,6 +16,7 @@ from pathlib import Path
 from gauntlet_harness import sweep
 from gauntlet_harness.cases import Case, Profile, Result
 from gauntlet_harness.guardian import Guardian
+from gauntlet_harness.homes import Homes
 from gauntlet_harness.judge import LARGEST_LINE, RunnerEnd, judge
 from gauntlet_harness.seeds import case_seed
 from gauntlet_harness.server import Server, Servers
@@ -91,16 +92,17 @@ class CaseRun:
     """
 
     def __init__(
-        self, job: Job, scope: str, home: Path, guardian: Guardian | None, servers: Servers
+        self, job: Job, scope: str, homes: Homes, guardian: Guardian | None, servers: Servers
     ) -> None:
-        """Begin; ``home`` is a folder for this runner alone and is removed at the end."""
+        """Begin, in a folder that is this runner's alone as long as it is there."""
         self.job = job
         self.scope = scope
         self.started = time.monotonic()
         self.patience_s = job.case.deadline_s + GRACE_S
         self._guardian = guardian
-        self._home = home
-        self._results = home / "result.jsonl"
+        self._homes = homes
+        self._home = homes.take()
+        self._results = self._home / "result.jsonl"
         self._output = b""
         self._output_ended = False
         self._ended: float | None = None
@@ -108,7 +110,6 @@ class CaseRun:
         self._processes = ""
         self._timed_out = False
         self._servers = servers
-        home.mkdir(parents=True)
         self._begin()
         begun = sweep.read_process(self.pid)
         self._since_ticks = begun.start_ticks if begun else 0
@@ -180,6 +181,7 @@ class CaseRun:
         sweep.sweep_scope(self.scope, self.pid)
         self._server.alive = False
         self._close()
+        shutil.rmtree(self._home, ignore_errors=True)
 
     def _end_hung(self) -> None:
         self._processes = snapshot(self.scope, self.pid)
@@ -221,6 +223,10 @@ class CaseRun:
             leftovers=leftovers,
         )
         self._close()
+        if left:  # Who was there may still write into it.
+            shutil.rmtree(self._home, ignore_errors=True)
+        else:
+            self._homes.give_back(self._home)
         job = self.job
         return judge(
             job.case, seed=job.seed, repetition=job.repetition, profile=job.profile, end=end
@@ -236,7 +242,6 @@ class CaseRun:
     def _close(self) -> None:
         os.close(self._read_end)
         self._servers.give_back(self._server)
-        shutil.rmtree(self._home, ignore_errors=True)
         if self._guardian:
             self._guardian.release(self.scope)
 
@@ -252,9 +257,9 @@ def wait_for(runs: Iterable[CaseRun], patience_s: float) -> None:
     poll.poll(patience_s * 1000)
 
 
-def run_one(job: Job, scope: str, home: Path, guardian: Guardian, servers: Servers) -> Result:
+def run_one(job: Job, scope: str, homes: Homes, guardian: Guardian, servers: Servers) -> Result:
     """Run one case to its end and return its result; an exception meanwhile kills it."""
-    run = CaseRun(job, scope, home, guardian, servers)
+    run = CaseRun(job, scope, homes, guardian, servers)
     try:
         run.open_gate()
         while (result := run.step()) is None:

@@ -26,20 +26,25 @@ class RefusedError(Exception):
 
 
 class LookingJournal(Journal):
-    """Looks at the runner when its start is written, and then fails."""
+    """Looks at the runner when its start has to reach the disk, and then fails."""
 
     seen: str | None = None
     pid = 0
 
     def start(self, start: Start) -> None:
         self.pid = start.pid
+        super().start(start)
+
+    def sync(self) -> None:
+        if not self.pid or self.seen is not None:
+            return
         end = time.monotonic() + 60
         # Until it sleeps: at its gate if it still is there, or in the case if somebody let it in.
         while time.monotonic() < end:
-            process = read_process(start.pid)
+            process = read_process(self.pid)
             assert process is not None
             if process.state == "S":
-                self.seen = Path(f"/proc/{start.pid}/cmdline").read_text()
+                self.seen = Path(f"/proc/{self.pid}/cmdline").read_text()
                 break
         raise RefusedError
 
@@ -49,7 +54,7 @@ def folder(tmp_path: Path) -> Iterator[RunFolder]:
     return RunFolder.create(tmp_path, tmp_path / "out")
 
 
-def test_case_waits_at_its_gate_until_its_start_is_written(
+def test_case_waits_at_its_gate_until_its_start_is_on_the_disk(
     folder: RunFolder, fake_suite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FAKE_ONLY", "WaitsToBeLetGo/a")

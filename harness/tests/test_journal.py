@@ -231,6 +231,48 @@ def test_line_that_finds_the_disk_full_is_no_half_line(
     assert (history.state, history.running, history.notes) == ("interrupted", {}, [])
 
 
+def test_one_wait_for_the_disk_is_enough_for_all_lines(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, synced = os.fdatasync, []
+
+    def fdatasync(descriptor: int) -> None:
+        synced.append(path.read_bytes())
+        real(descriptor)
+
+    monkeypatch.setattr(journal_module.os, "fdatasync", fdatasync)
+    with Journal(path) as journal:
+        journal.start(start("A"))
+        end(journal, "A")
+        journal.start(start("B"))
+        assert synced == []
+        journal.sync()
+        journal.sync()
+        assert [text.count(b"\n") for text in synced] == [3]
+        end(journal, "B")
+    assert [text.count(b"\n") for text in synced] == [3, 4]
+
+
+def test_lines_that_a_failing_disk_may_have_lost_are_dropped(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_descriptor: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with Journal(path) as journal:
+        journal.run("started")
+        whole = path.read_bytes()
+        journal.start(start("A"))
+        end(journal, "B")
+        with monkeypatch.context() as patch:
+            patch.setattr(journal_module.os, "fdatasync", fails)
+            with pytest.raises(JournalError, match="cannot be written any more: Input/output"):
+                journal.sync()
+        assert path.read_bytes() == whole
+        journal.start(start("C"))
+    assert read_journal(path).running.keys() == {("C", 0)}
+
+
 def test_disk_that_stays_full_costs_the_last_word_and_nothing_else(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

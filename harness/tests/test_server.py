@@ -12,6 +12,7 @@ import pytest
 
 from gauntlet_harness.errors import HarnessError
 from gauntlet_harness.guardian import Guardian
+from gauntlet_harness.homes import Homes
 from gauntlet_harness.runner import CaseRun, Job, run_one, wait_for
 from gauntlet_harness.server import Server, Servers
 from gauntlet_harness.suite import Suite
@@ -59,8 +60,9 @@ def test_one_suite_process_serves_one_case_after_the_other(
     with Guardian() as guardian:
         first = servers.take(todo.suite)
         servers.give_back(first)
-        for number in range(3):
-            result = run_one(todo, SCOPE, tmp_path / str(number), guardian, servers)
+        homes = Homes(tmp_path / "homes")
+        for _ in range(3):
+            result = run_one(todo, SCOPE, homes, guardian, servers)
             assert result.verdict == "pass"
         assert servers.take(todo.suite) is first
 
@@ -87,7 +89,7 @@ def test_server_that_dies_with_its_runner_is_a_crash_and_is_replaced(
 ) -> None:
     monkeypatch.setenv("FAKE_SIGNAL_FOLDER", str(tmp_path))
     todo = job(fake_suite, "WaitsRaces.Runner_WaitsToBeLetGo/a")
-    run = CaseRun(todo, SCOPE, tmp_path / "home", None, servers)
+    run = CaseRun(todo, SCOPE, Homes(tmp_path / "home"), None, servers)
     run.open_gate()
     eventually((tmp_path / "running-a").exists, "the case runs")
     runner = read_process(run.pid)
@@ -100,7 +102,7 @@ def test_server_that_dies_with_its_runner_is_a_crash_and_is_replaced(
     assert processes_of(SCOPE, None) == []
     again = job(fake_suite, "PipesConformance.Write_PassesWithEpipe/pipe")
     with Guardian() as guardian:
-        assert run_one(again, SCOPE, tmp_path / "again", guardian, servers).verdict == "pass"
+        assert run_one(again, SCOPE, Homes(tmp_path / "again"), guardian, servers).verdict == "pass"
 
 
 @needs_own_suite
