@@ -36,7 +36,11 @@ def steps(root: Path, preset: str, jobs: int) -> list[Step]:
             [*ctest, "--output-on-failure", "--no-tests=error", "-j", str(jobs)],
             r"\d+% tests passed|No tests were found",
         ),
-        Step("pytest", [sys.executable, "-m", "pytest", *tests], r"\b(passed|failed|error)"),
+        Step(
+            "pytest",
+            [sys.executable, "-m", "pytest", "-n", str(jobs), *tests],
+            r"\b(passed|failed|error)",
+        ),
         Step(
             "mypy",
             [sys.executable, "-m", "mypy", "--strict", *_packages(root)],
