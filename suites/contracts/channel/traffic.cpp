@@ -91,7 +91,21 @@ void Traffic::send_all(Worker& worker, std::size_t lane, bool victim, Random ran
     }
     worker.step();
   }
-  if (victim) worker.await(kLastGate);
+  if (victim) {
+    worker.await(kLastGate);
+  } else if (!stage_.claims().messages_outlive_sender) {
+    await_an_arrival();
+  }
+}
+
+/// A sender that takes its messages along stays until one has arrived: where receivers come late
+/// nothing might, and nothing would be said about the channel.
+void Traffic::await_an_arrival() {
+  FutexWord& arrived = board_->one_has_arrived;
+  const Deadline last = Deadline::after(kCallPatience);
+  while (arrived.load(std::memory_order_acquire) == 0 && !last.expired()) {
+    futex_wait(arrived, 0, last.remaining());
+  }
 }
 
 void Traffic::receive_all(Worker& worker, std::size_t lane) {
@@ -104,6 +118,10 @@ void Traffic::receive_all(Worker& worker, std::size_t lane) {
     const Passage passage =
         link.receive(last ? Deadline::immediate() : Deadline::after(kLookAgain));
     if (passage.outcome == history::Outcome::ok) {
+      if (board_->one_has_arrived.load(std::memory_order_relaxed) == 0) {
+        board_->one_has_arrived.store(1, std::memory_order_release);
+        futex_wake_all(board_->one_has_arrived);
+      }
       worker.step();
       if (!worker.expect(!passage.flawed(), passage.flaw.data())) return;
       continue;

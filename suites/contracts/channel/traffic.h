@@ -57,8 +57,10 @@ class Traffic {
   static constexpr std::size_t kMostNewcomers = 4;
   struct Board {
     FutexWord nobody_sends{0};
+    FutexWord one_has_arrived{0};
   };
   void send_all(Worker& worker, std::size_t lane, bool victim, Random random);
+  void await_an_arrival();
   void receive_all(Worker& worker, std::size_t lane);
   std::uint32_t messages_of_victim() const { return 4 * options_.messages; }
   std::size_t calls_of_busiest() const;
