@@ -134,7 +134,7 @@ GAUNTLET_CASE(SharedMemoryRaces, ReferenceLine_AllInterleavingsAreAQueueAndNoWak
               .clause = "reference/line.h (linearizable as a bounded FIFO queue)",
               .deadline = kDeadline) {
   for (const bool membarrier : {true, false}) {
-    for (const Memory memory : {Memory::sc, Memory::tso}) {
+    for (const Memory memory : {Memory::sc, Memory::tso, Memory::c11}) {
       hold(context, schedule::line_of({.messages = 1, .membarrier = membarrier}), memory,
            Search::exhaustive, 1'000'000, true);
     }
@@ -154,7 +154,7 @@ GAUNTLET_CASE(SharedMemoryRaces, ReferenceLineClosedInTraffic_DeliversWhatWasAck
                   "answers closed)",
               .deadline = kDeadline) {
   for (const bool membarrier : {true, false}) {
-    for (const Memory memory : {Memory::sc, Memory::tso}) {
+    for (const Memory memory : {Memory::sc, Memory::tso, Memory::c11}) {
       hold(context, schedule::line_closed_in_traffic({.messages = 1, .membarrier = membarrier}),
            memory, Search::exhaustive, 1'000'000, true);
     }
@@ -168,8 +168,11 @@ GAUNTLET_CASE(SharedMemoryRaces, ReferenceLineClosedInTraffic_DeliversWhatWasAck
 }
 
 GAUNTLET_CASE(SharedMemoryCrashes, ReferenceLineAllSingleDeaths_LoseAtMostTheDeadsCall,
-              .clause = "reference/line.h (death at any instruction)", .deadline = kDeadline) {
-  for (const Memory memory : {Memory::sc, Memory::tso}) {
+              .clause = "reference/line.h (death at any instruction)",
+              .deadline = std::chrono::seconds(720)) {
+  for (const Memory memory : {Memory::sc, Memory::tso, Memory::c11}) {
+    // 170,000 executions, which a smoke test does not wait for.
+    if (memory == Memory::c11 && context.profile() == Profile::smoke) continue;
     hold(context, schedule::line_of({.messages = 1, .deaths = true}), memory, Search::exhaustive,
          1'000'000, true);
   }
@@ -185,7 +188,7 @@ GAUNTLET_CASE(SharedMemoryCrashes, ReferenceLineHeirOfADeadSide_GoesOnWhereItSto
               .clause = "reference/line.h (the next one goes on where it stopped)",
               .deadline = kDeadline) {
   for (const auto side : {reference::LineSide::sender, reference::LineSide::receiver}) {
-    for (const Memory memory : {Memory::sc, Memory::tso}) {
+    for (const Memory memory : {Memory::sc, Memory::tso, Memory::c11}) {
       for (const Search search : {Search::pct, Search::walk}) {
         hold(context,
              schedule::line_of({.capacity = 2, .messages = 2, .deaths = true, .heir = side}),

@@ -274,9 +274,24 @@ Stage::Stage(CaseContext& context, const ChannelOptions& options, std::uint32_t 
 
 Stage::~Stage() { end(); }
 
+void Stage::vacate(Role role) {
+  const bool one_only = role == Role::sender ? claims().senders == Multiplicity::one
+                                             : claims().receivers == Multiplicity::one;
+  if (!one_only) return;
+  for (const auto& actor : actors_) {
+    if (actor->role_ == role) actor->leave();
+  }
+}
+
+Actor& Stage::add_newcomer(Role role) {
+  vacate(role);
+  return add(role);
+}
+
 Actor& Stage::add(Role role, Traced traced) {
   actors_.push_back(std::unique_ptr<Actor>(new Actor(*this, room_for(claims(), options_))));
   Actor& actor = *actors_.back();
+  actor.role_ = role;
   Actor::Mailbox& mailbox = **actor.mailbox_;
   const std::size_t index = actors_.size() - 1;
   std::byte* const data = actor.data_.data();

@@ -90,6 +90,7 @@ class Actor {
   bool await_done();
 
   Stage& stage_;
+  Role role_ = Role::both;
   std::size_t index_ = 0;
   Shared<Mailbox>* mailbox_ = nullptr;
   std::unique_ptr<Shared<Mailbox>> mailbox_owner_;
@@ -129,6 +130,10 @@ class Stage {
   /// Forks an actor that has opened its end of the channel. A failure fails the case; the actor
   /// then answers nothing.
   Actor& add(Role role, Traced traced = Traced::no);
+  /// Where only one process at a time can have this role, whoever has it leaves.
+  void vacate(Role role);
+  /// An actor that comes later than others of its role: add() after vacate().
+  Actor& add_newcomer(Role role);
   /// Begins `command` in an actor that was added with Traced::yes and kills it at its `stop`-th
   /// system-call stop inside (faults/system_call_kill.h). A fault is planned only where it fired,
   /// for the sweep ends with the first stop that is not reached.

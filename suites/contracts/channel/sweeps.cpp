@@ -175,14 +175,18 @@ Scenario passing(CaseContext& context, bool sender_first) {
   return subject.finish();
 }
 
-/// A sender that has to wait for room, and who makes it.
+/// A sender that has to wait for room, and who makes it: another receiver, and another sender that
+/// wants it too, where the channel has so many.
 Scenario filling(CaseContext& context) {
   Subject subject(context, 1);
+  const ChannelClaims& claims = subject.claims;
+  const bool two_senders = claims.senders == Multiplicity::many;
+  const bool two_receivers = claims.receivers == Multiplicity::many;
   const auto room = static_cast<std::uint32_t>(subject.options.capacity);
-  subject.add("sender", Role::sender, sends(1, room + 1));
-  subject.add("receiver", Role::receiver, receives(subject.claims.framing, 1));
-  subject.add("second sender", Role::sender, sends(room + 2, room + 2));
-  subject.add("second receiver", Role::receiver, receives(subject.claims.framing, 1));
+  subject.add("sender", Role::sender, sends(1, two_senders ? room + 1 : room + 2));
+  subject.add("receiver", Role::receiver, receives(claims.framing, two_receivers ? 1 : 2));
+  if (two_senders) subject.add("second sender", Role::sender, sends(room + 2, room + 2));
+  if (two_receivers) subject.add("second receiver", Role::receiver, receives(claims.framing, 1));
   return subject.finish();
 }
 
@@ -191,12 +195,14 @@ Scenario filling(CaseContext& context) {
 Scenario passing_with_heirs(CaseContext& context, bool receiver_dies) {
   Subject subject(context);
   const Framing framing = subject.claims.framing;
+  // Where there is one place for a sender, the one that lives keeps it.
+  const bool sends_on = receiver_dies && subject.claims.senders == Multiplicity::one;
   subject.add("receiver", Role::receiver, receives(framing, 1));
-  subject.add("sender", Role::sender, sends(1, 1));
+  subject.add("sender", Role::sender, sends(1, sends_on ? 2 : 1));
   if (receiver_dies) {
     subject.add("heir", Role::receiver, receives(framing, 1), Starts::after_a_death);
   }
-  subject.add("next", Role::sender, sends(2, 2), Starts::after_a_death);
+  if (!sends_on) subject.add("next", Role::sender, sends(2, 2), Starts::after_a_death);
   return subject.finish();
 }
 
