@@ -16,7 +16,6 @@ from gauntlet_reports.comparison import compare
 from gauntlet_reports.comparison_input import ComparisonInputError, load_for_comparison
 from gauntlet_reports.digest import Digest, Expiry, digest_of
 from gauntlet_reports.run_data import RunData, load_run
-from gauntlet_reports.signatures import signature_of
 
 PREVIOUS = "previous"
 
@@ -35,7 +34,6 @@ def make_digest(root: Path, folder: RunFolder, baseline: RunData | None) -> Dige
             fingerprint if isinstance(fingerprint, dict) else {},
             cases,
         ),
-        signature_of=signature_of,
     )
 
 

@@ -33,6 +33,7 @@ class Nights:
         self.expectations = base / "expectations"
         self.expectations.mkdir()
         self.expect(datetime.now(UTC) + timedelta(days=400))
+        self.profile = "smoke"
         self.let_go()
         self.environment = {
             **environment,
@@ -74,7 +75,7 @@ class Nights:
         path.write_text(
             textwrap.dedent(f"""\
             {f'budget = "{budget}"' if budget else "# No budget: every case once."}
-            profile = "smoke"
+            profile = "{self.profile}"
             seed = 11
             jobs = 1
             suites = ["{self.suite}"]
@@ -123,7 +124,7 @@ class Nights:
         print(f"--- the morning ---\n{text}")  # With -s, for people.
         text = re.sub(r"\d{8}T\d{6}Z-\w{4}", "RUN", text)
         text = re.sub(r"took [^,]+", "took T", text)
-        text = re.sub(r"harness/gauntlet repro (.*) --seed \d+ --suite \S+", r"REPRO \1", text)
+        text = re.sub(r"harness/gauntlet repro (\S+) --seed .*", r"REPRO \1", text)
         return text.replace(str(self.base), "BASE")
 
     def sections(self) -> str:
@@ -186,6 +187,19 @@ def test_planted_regression_is_told_with_its_signature_and_its_command(
         Fixed:
           - passes now
             PlainConformance.Case_Passes/plain_0002""")
+
+
+def test_failure_that_ran_again_is_told_with_its_class(nights: Nights, quiet: Path) -> None:
+    nights.profile = "full"  # Which runs what failed again without being asked.
+    done = nights.run(quiet, FAKE_BROKEN="Case_Passes/plain_0002")
+    assert done.returncode == 1
+    assert nights.sections() == textwrap.dedent("""\
+        1 changed: 1 regression.
+
+        Regressions:
+          - fail: plain: the planted bug shows
+            PlainConformance.Case_Passes/plain_0002 (deterministic: failed again in 6 of 6 attempts)
+            repeat it: REPRO PlainConformance.Case_Passes/plain_0002""")
 
 
 def test_planted_flake_is_newly_flaky(nights: Nights, quiet: Path) -> None:
