@@ -77,6 +77,8 @@ class RunFolder:
         self.journal_path = path / "journal.jsonl"
         self.artifacts = path / "artifacts"
         self.work = path / "work"
+        # There from the beginning of a night until its digest was given to whoever is to have it.
+        self.digest_due = path / "digest.due"
 
     @classmethod
     def create(cls, runs: Path, out: Path | None) -> RunFolder:
@@ -111,6 +113,13 @@ class RunFolder:
             sync_folder(self.path)
         except OSError as error:
             raise HarnessError(f"{new}: {error.strerror}") from None
+
+    def owe_digest(self) -> None:
+        """Note that somebody is to be given the digest of this run."""
+        try:
+            self.digest_due.touch()
+        except OSError as error:
+            raise HarnessError(f"{self.digest_due}: {error.strerror}") from None
 
     def read_info(self) -> RunInfo:
         """Read run.json."""

@@ -55,6 +55,8 @@ def rebuild_store(path: Path, runs: Path) -> int:
         made = rebuild(path, runs, progress)
     for line in made.refused:
         print(f"gauntlet: left out: {line}", file=sys.stderr)
+    if made.set_aside:
+        print(f"gauntlet: the old store was damaged and is now {made.set_aside}", file=sys.stderr)
     if made.lost:
         print(f"gauntlet: no longer there, for their folders are gone: {_names(made.lost)}")
     print(f"{_count(made.added, 'run')} in {path}")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from gauntlet_harness.after_run import store_and_report
 from gauntlet_harness.campaign import Campaign, Plan, Stop, ordered
 from gauntlet_harness.cases import RED, SKIPPED, Case, Profile, Result, result_for
 from gauntlet_harness.errors import (
@@ -119,6 +120,8 @@ def start_run(root: Path, request: Request, prepare: Prepare) -> int:
         expiring=noted(expected.expiring()),
     )
     folder.write_info(info)
+    if request.night:
+        folder.owe_digest()
     _say_first(info)
     plan = make_plan(info, listed, known_ms, past=past)
     plan.expected, plan.stop = expected, request.stop
@@ -367,8 +370,7 @@ def _conduct(
             f" harness/gauntlet validate --resume {folder.path.name}",
             flush=True,
         )
-    _add_to_store(root, folder.path, store)
-    if not _report(folder):
+    if not store_and_report(root, folder.path, store):
         status = status or STATUS_MACHINE
     red = sum(counts[verdict] for verdict in (*RED, "unexpected_pass", "error"))
     skipped = sum(counts[verdict] for verdict in SKIPPED)
@@ -401,38 +403,3 @@ def _status(counts: Counter[str], *, interrupted: bool) -> int:
     if counts["error"] or interrupted:
         return STATUS_MACHINE
     return STATUS_OK
-
-
-def _add_to_store(root: Path, run: Path, store: Path | None) -> None:
-    """Add the run to its store; whatever goes wrong is one line of warning and no more."""
-    try:
-        from gauntlet_harness.store_keeping import add_own_run
-
-        add_own_run(root, run, store)
-    except Exception as error:  # The run is in its journal; it can be added at any time.
-        again = f"harness/gauntlet store add {run}" + (f" --store {store}" if store else "")
-        print(
-            f"gauntlet: the run is not in the store: {' '.join(str(error).split())};"
-            f" add it later: {again}",
-            file=sys.stderr,
-        )
-
-
-def _report(folder: RunFolder) -> bool:
-    """Write the reports and print the summary; return whether that worked."""
-    try:
-        import gauntlet_reports
-        from gauntlet_harness.report import write_reports
-
-        write_reports(folder.path)
-        color = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-        for line in gauntlet_reports.summary_lines(gauntlet_reports.load_run(folder.path), color):
-            print(line)
-    except Exception as error:  # The run is in its journal; a report can be made again.
-        print(
-            f"gauntlet: the reports could not be written: {type(error).__name__}: {error};"
-            f" try again: harness/gauntlet report {folder.path}",
-            file=sys.stderr,
-        )
-        return False
-    return True

@@ -188,8 +188,28 @@ def test_a_store_that_fails_costs_a_warning_and_not_the_run(
     assert bad.returncode == good.returncode
     run = Path(bad.stdout.splitlines()[-1])
     assert (run / "index.html").is_file()
-    warning, page = bad.stderr.splitlines()
-    assert "the page is without history" in page
+    (warning,) = bad.stderr.splitlines()  # The page misses the store too; once is enough.
     assert "the run is not in the store" in warning
     assert "is no store: not a SQLite file" in warning
     assert warning.endswith(f"add it later: harness/gauntlet store add {run}")
+
+
+def test_a_damaged_store_is_one_line_with_the_command_that_mends_it(
+    gauntlet: Command, root: Path, fake_suite: Path
+) -> None:
+    words = ("validate", "--suite", fake_suite, "--seed", "1")
+    gauntlet(*words, **PLAIN)
+    store = root / "runs" / "store.sqlite"
+    data = bytearray(store.read_bytes())
+    data[4096:] = b"\xa5" * (len(data) - 4096)
+    store.write_bytes(data)
+    run = Path(gauntlet(*words, **PLAIN).stdout.splitlines()[-1])
+    bad = gauntlet(*words, **PLAIN)
+    command = f"harness/gauntlet store rebuild --store {store}"
+    assert bad.stderr == (
+        f"gauntlet: the run is not in the store: {store} is damaged; make it again: {command}\n"
+    )
+    done = gauntlet(*command.split()[1:])
+    assert (done.returncode, done.stdout) == (0, f"3 runs in {store}\n")
+    assert done.stderr == f"gauntlet: the old store was damaged and is now {store}.damaged\n"
+    assert run.name in stored(store)
