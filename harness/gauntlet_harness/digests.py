@@ -33,16 +33,22 @@ def make_digest(root: Path, folder: RunFolder, baseline: RunData | None) -> Dige
             Path(told) if told else root / EXPECTATIONS,
             fingerprint if isinstance(fingerprint, dict) else {},
             cases,
+            target_kind=run.text("target_kind") or "local",
         ),
     )
 
 
 def expiries(
-    folder: Path, fingerprint: Mapping[str, Any], cases: Sequence[str], day: date | None = None
+    folder: Path,
+    fingerprint: Mapping[str, Any],
+    cases: Sequence[str],
+    day: date | None = None,
+    *,
+    target_kind: str = "local",
 ) -> list[Expiry]:
     """Return the entries for this system that have expired or will within two weeks."""
     day = day or today()
-    known = load_expectations(folder, fingerprint, day)
+    known = load_expectations(folder, fingerprint, day, target_kind=target_kind)
     found = [
         Expiry(
             id=entry.id,

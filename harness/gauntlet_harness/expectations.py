@@ -66,7 +66,7 @@ def load_expectations(
     day: date | None = None,
     *,
     names: Sequence[str] | None = None,
-    target: str = "local",
+    target_kind: str = "local",
 ) -> Expectations:
     """Read every file of the folder; an entry that makes no sense is a UsageError.
 
@@ -74,7 +74,7 @@ def load_expectations(
     error too. Whoever knows a part of the list only gives None.
     """
     day = day or today()
-    system = system_of(fingerprint, target)
+    system = system_of(fingerprint, target_kind)
     here = [entry for entry in read_expectations(folder) if entry.holds_on(system)]
     entries = [entry for entry in here if not entry.expired(day)]
     if names is not None:
@@ -82,9 +82,9 @@ def load_expectations(
     return Expectations(entries, [entry for entry in here if entry.expired(day)])
 
 
-def describes(entry: Expectation, fingerprint: Mapping[str, Any], target: str = "local") -> bool:
-    """Return whether an entry is for the system with this fingerprint."""
-    return entry.holds_on(system_of(fingerprint, target))
+def describes(entry: Expectation, fingerprint: Mapping[str, Any]) -> bool:
+    """Return whether an entry is for the machine with this fingerprint, reached as ``local``."""
+    return entry.holds_on(system_of(fingerprint))
 
 
 def today() -> date:

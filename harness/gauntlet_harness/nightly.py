@@ -178,6 +178,7 @@ def _one_night(
         night=Night(
             config=str(place.config_path),
             target=target.name,
+            target_kind=target.kind,
             suites=[str(suite.resolve()) for suite in _suites(place)],
         ),
         stop=stop,

@@ -97,7 +97,10 @@ def start_run(root: Path, request: Request, prepare: Prepare) -> int:
     system = fingerprint()
     # Only of the built suites all cases are known: an entry may be for another suite's.
     names = None if request.suites else [entry.case.name for entry in listed]
-    expected = load_expectations(request.expectations or root / EXPECTATIONS, system, names=names)
+    kind = request.night.target_kind if request.night else "local"
+    expected = load_expectations(
+        request.expectations or root / EXPECTATIONS, system, names=names, target_kind=kind
+    )
     folder = RunFolder.create(runs, request.out)
     info = RunInfo(
         fingerprint=system,
@@ -116,6 +119,7 @@ def start_run(root: Path, request: Request, prepare: Prepare) -> int:
         expectations=str(request.expectations) if request.expectations else None,
         night=request.night,
         target=request.night.target if request.night else "local",
+        target_kind=kind,
         cases=chosen,
         expiring=noted(expected.expiring()),
     )
@@ -146,7 +150,7 @@ def resume_run(root: Path, name: str, request: Request, prepare: Prepare) -> int
     folder = find_run(root, name)
     info = folder.read_info()
     known_failures = Path(info.expectations) if info.expectations else root / EXPECTATIONS
-    expected = load_expectations(known_failures, info.fingerprint, target=info.target)
+    expected = load_expectations(known_failures, info.fingerprint, target_kind=info.target_kind)
     info.expiring = noted(expected.expiring())
     if any(Path(path).is_relative_to(root / "build") for path in info.suites):
         prepare(info.preset)
