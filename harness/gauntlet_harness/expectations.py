@@ -9,10 +9,11 @@ from typing import Any
 
 import msgspec
 
-from gauntlet_harness.cases import RED, Result, outcome
+from gauntlet_harness.cases import RED, Result
 from gauntlet_harness.conditions import system_of
 from gauntlet_harness.expectation_files import Expectation, read_expectations, refuse_unmatched
 from gauntlet_reports.digest import WARNED_DAYS
+from gauntlet_reports.outcomes import Outcome, judged
 from gauntlet_reports.run_data import Result as ReportedResult
 from gauntlet_reports.signatures import signature_of
 
@@ -100,9 +101,9 @@ def noted(entries: Iterable[Expectation]) -> list[dict[str, str]]:
     ]
 
 
-def outcome_of(result: Result) -> str:
+def outcome_of(result: Result) -> Outcome:
     """Return the verdict, or ``expected`` / ``unexpected_pass`` where an expectation covers it."""
-    return outcome(result.verdict, result.expected)
+    return judged(result.verdict, result.expected)
 
 
 def _describes_end(entry: Expectation, result: Result) -> bool:

@@ -35,7 +35,7 @@ from gauntlet_harness.journal import (
     read_journal,
 )
 from gauntlet_harness.kernel_log import KernelLog
-from gauntlet_harness.night_order import JournalPast, Outcomes, by_need, is_worth_repeating
+from gauntlet_harness.night_order import Outcomes, by_need, is_worth_repeating, outcomes_of_nights
 from gauntlet_harness.progress import make_watcher
 from gauntlet_harness.run_folder import (
     Night,
@@ -91,7 +91,7 @@ def start_run(root: Path, request: Request, prepare: Prepare) -> int:
     chosen = select(request.selection, [entry.case for entry in listed])
     runs = request.runs or root / "runs"
     known_ms = _known_durations(runs, profile)
-    past = JournalPast(runs).outcomes() if request.night else {}
+    past = outcomes_of_nights(runs) if request.night else {}
     for left in sweep_dead_runs(runs):
         print(f"removed what a killed run had left: {left}", file=sys.stderr)
     system = fingerprint()
