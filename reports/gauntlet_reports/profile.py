@@ -15,7 +15,14 @@ from typing import Any, Literal, get_args
 import msgspec
 
 from gauntlet_reports.groups import METHODS
-from gauntlet_reports.measurements import DEFAULT_BAND, Interval, apart, interval, measured
+from gauntlet_reports.measurements import (
+    DEFAULT_BAND,
+    OF_CHANCE,
+    Interval,
+    apart,
+    interval,
+    measured,
+)
 from gauntlet_reports.observations import answers, is_record, observed
 from gauntlet_reports.run_data import Result, RunData
 
@@ -43,22 +50,20 @@ _TOPICS: dict[Topic, re.Pattern[str]] = {
     "waking and order": re.compile(r"woken|wake|order|fair|first|waiter"),
     "what a flood leaves": re.compile(r"kept|coalesc|flood|without_an_answer"),
     "limits and capacities": re.compile(
-        r"capacity|limit|_max|fit|attached|regions|mappings|descriptor|largest"
+        r"capacity|limit|_max|fit|regions|mappings|descriptor|largest"
     ),
 }
 TOPICS: tuple[Topic, ...] = get_args(Topic)
 _KILL_SWEEP = re.compile(r"^sweep: .*\bkill of ")
 # How much of a case was tried, and how often chance had it that a kill met a call.
-_OF_A_SEARCH = frozenset(
+_OF_A_SEARCH = OF_CHANCE | frozenset(
     {
         "accesses_made",
         "accesses_refused",
         "executions",
         "kill_points",
-        "kills_inside_a_call",
         "points",
         "programs",
-        "readers_met",
         "strayed_points",
         "stuck_points",
         "undecided_histories",
