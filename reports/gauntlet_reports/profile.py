@@ -72,8 +72,6 @@ _OF_A_SEARCH = OF_CHANCE | frozenset(
 # A record even where it is one line: nothing there could fail.
 _FAILING_CALLS = "failing calls: "
 _ENDING = re.compile(r"^n\s+")
-# Of a point that was not met there is no ending.
-_NO_ENDING = re.compile(r"^(points\b|not reached$)")
 
 
 class Value(msgspec.Struct, frozen=True, kw_only=True):
@@ -207,8 +205,7 @@ def _observed(results: Iterable[Result], cases: Mapping[str, Result]) -> list[Va
 
 def _endings(records: Iterable[str]) -> set[str]:
     """The kinds of ending of a kill sweep, without how often each was met."""
-    found = {_ENDING.sub("", line) for line in answers(records) if _ENDING.match(line)}
-    return {ending for ending in found if not _NO_ENDING.match(ending)}
+    return {_ENDING.sub("", line) for line in answers(records) if _ENDING.match(line)}
 
 
 def _value(

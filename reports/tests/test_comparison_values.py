@@ -138,9 +138,10 @@ SCHEDULE = "pct, seed {0}, C11: 500 executions (0 redundant), {0} steps, {1} dea
         (CALLS.format("reported"), CALLS.format("reported").replace("mmap #1", "mmap #2")),
         (CALLS.format("reported"), "0 of 94 failures tried\n"),
         (SWEEP.format(2, "1 stuck: sender in futex"), SWEEP.format(5, "9 stuck: sender in futex")),
+        (SWEEP.format(2, "3 not reached"), SWEEP.format(2, "1 points were not met again")),
         (SCHEDULE.format(123, 0), SCHEDULE.format(777, 0)),
     ],
-    ids=["other calls tried", "nothing tried", "other counts", "other seed and rate"],
+    ids=["other calls tried", "nothing tried", "other counts", "not met", "other seed and rate"],
 )
 def test_seed_load_and_chance_change_neither_a_behaviour_nor_a_record(
     before: str, after: str
