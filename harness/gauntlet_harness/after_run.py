@@ -16,20 +16,23 @@ def store_and_report(root: Path, run: Path, store: Path | None) -> bool:
     return _report(run, told=_add_to_store(root, run, store))
 
 
-def _add_to_store(root: Path, run: Path, store: Path | None) -> str:
+def _add_to_store(root: Path, run: Path, given: Path | None) -> str:
     """Return what went wrong with the store, which has been told then, or ``""``."""
-    from gauntlet_harness.store_keeping import add_own_run
-    from gauntlet_reports.store import DamagedStoreError
+    from gauntlet_harness.store_keeping import add_own_run, store_of
+    from gauntlet_reports.store import STORE_NAME, DamagedStoreError
 
+    store = store_of(root, run, given)
+    if store is None:
+        return ""
     try:
         add_own_run(root, run, store)
     except Exception as error:  # It can be added at any time.
         problem = " ".join(str(error).split())
         words = f"the run is not in the store: {problem}"
-        if not isinstance(error, DamagedStoreError) or run.parent != root / "runs":
-            # What makes a damaged store again adds all runs under runs/.
+        if given or not isinstance(error, DamagedStoreError):
+            # What makes a damaged store again adds the runs beside it.
             words += f"; add it later: harness/gauntlet store add {run}"
-            words += f" --store {store}" if store else ""
+            words += "" if store == root / "runs" / STORE_NAME else f" --store {store}"
         print(f"gauntlet: {words}", file=sys.stderr)
         return problem
     return ""

@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from gauntlet_reports.store import Store
+
 Eventually = Callable[[Callable[[], object], str], None]
 WAITS = "WaitsRaces.Runner_WaitsToBeLetGo/a"
 KNOWN = "PipesConformance.Write_FailsWithEpipe/fifo"
@@ -166,6 +168,8 @@ def test_night_like_the_one_before_says_that_nothing_changed(nights: Nights, qui
     assert numbers == "8 cases: 7 passed, 1 failed as expected, took T, seed 11"
     assert origin == "run RUN on here, compared with RUN"
     assert done.stdout.endswith((nights.base / "digest.txt").read_text())
+    with Store.open(nights.runs / "store.sqlite", write=False) as store:
+        assert store.runs()[0].run_id == nights.last().name
 
 
 def test_planted_regression_is_told_with_its_signature_and_its_command(

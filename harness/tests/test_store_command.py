@@ -81,6 +81,17 @@ def test_a_rebuild_that_leaves_a_run_out_says_so_and_exits_with_2(
     assert done.stdout == f"3 runs in {runs / 'store.sqlite'}\n"
 
 
+def test_a_store_of_the_usual_name_is_that_of_the_runs_beside_it(
+    quick_gauntlet: Command, runs: Path, nights: list[str], tmp_path: Path
+) -> None:
+    elsewhere = [folder.name for folder in write_nights(tmp_path / "elsewhere", 2, 3)]
+    beside, other = tmp_path / "elsewhere" / "store.sqlite", tmp_path / "elsewhere" / "my.sqlite"
+    for path, expected in ((beside, elsewhere), (other, nights)):
+        assert quick_gauntlet("store", "rebuild", "--store", path).returncode == 0
+        assert stored(path) == expected
+        assert len(quick_gauntlet("store", "status", "--store", path).stdout.splitlines()) == 3
+
+
 def test_add_takes_names_folders_and_latest(
     quick_gauntlet: Command, runs: Path, nights: list[str], tmp_path: Path
 ) -> None:
