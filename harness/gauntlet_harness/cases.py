@@ -122,15 +122,6 @@ class Result(msgspec.Struct, kw_only=True):
         self.reason = f"{reason}; before that: {self.reason}" if self.reason else reason
 
 
-def outcome(verdict: str, expected: bool) -> str:
-    """Return the verdict, or ``expected`` / ``unexpected_pass`` where an expectation covers it."""
-    if expected and verdict in RED:
-        return "expected"
-    if expected and verdict == "pass":
-        return "unexpected_pass"
-    return verdict
-
-
 def result_for(case: Case, *, seed: int, repetition: int, profile: str) -> Result:
     """Return the result of a case that said nothing itself; its verdict is still to be given."""
     return Result(

@@ -16,12 +16,15 @@ import msgspec
 
 from gauntlet_harness.components import COMPONENTS
 from gauntlet_harness.near import did_you_mean
+from gauntlet_harness.target_kinds import TARGET_KINDS
 
 _COMPONENT = "component."
 # What has a version beside its name, and what is a name alone.
 _VERSIONED = ("kernel", "libc", "compiler")
-_NAMED = ("target", "architecture", "distribution", "virtualization")
-WORDS = (*_VERSIONED, *_NAMED, *(_COMPONENT + name for name in COMPONENTS))
+_NAMED = ("architecture", "distribution", "virtualization")
+# What is one of few known words.
+_CHOSEN = {"target_kind": TARGET_KINDS}
+WORDS = (*_VERSIONED, *_CHOSEN, *_NAMED, *(_COMPONENT + name for name in COMPONENTS))
 _BOUND = re.compile(r"(>=|<=|>|<|!=)?\s*(\d+(?:\.\d+)*)")
 _VERSION = re.compile(r"\d+(?:\.\d+)*")
 
@@ -88,7 +91,7 @@ class Condition:
         )
 
 
-def system_of(fingerprint: Mapping[str, Any], target: str = "local") -> System:
+def system_of(fingerprint: Mapping[str, Any], target_kind: str = "local") -> System:
     """Return what a fingerprint says for conditions; of an older one some parts are missing."""
     kernel = _mapping(fingerprint.get("kernel"))
     container = _mapping(fingerprint.get("container"))
@@ -101,7 +104,7 @@ def system_of(fingerprint: Mapping[str, Any], target: str = "local") -> System:
         "compiler": [
             Named(name, _last_version(str(text))) for name, text in sorted(compilers.items())
         ],
-        "target": [Named(target)],
+        "target_kind": [Named(target_kind)],
         "architecture": _text(kernel.get("machine")),
         "distribution": _text(fingerprint.get("distro")),
         "virtualization": _text(container.get("virtualization")),
@@ -135,7 +138,10 @@ def _alternatives(word: str, value: object) -> list[_Wanted]:
 
 
 def _parse(word: str, text: str) -> _Wanted:
-    if word in _NAMED:
+    if word in _CHOSEN and text not in _CHOSEN[word]:
+        known = did_you_mean(text, _CHOSEN[word]) or f"; there is {', '.join(_CHOSEN[word])}"
+        raise ConditionError(f"when.{word} has no '{text}'{known}")
+    if word in _CHOSEN or word in _NAMED:
         return _Wanted(text, ())
     name, bounds = "*", text
     if not _BOUND.match(text):

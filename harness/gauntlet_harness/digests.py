@@ -16,7 +16,6 @@ from gauntlet_reports.comparison import compare
 from gauntlet_reports.comparison_input import ComparisonInputError, load_for_comparison
 from gauntlet_reports.digest import Digest, Expiry, digest_of
 from gauntlet_reports.run_data import RunData, load_run
-from gauntlet_reports.signatures import signature_of
 
 PREVIOUS = "previous"
 
@@ -34,17 +33,22 @@ def make_digest(root: Path, folder: RunFolder, baseline: RunData | None) -> Dige
             Path(told) if told else root / EXPECTATIONS,
             fingerprint if isinstance(fingerprint, dict) else {},
             cases,
+            target_kind=run.text("target_kind") or "local",
         ),
-        signature_of=signature_of,
     )
 
 
 def expiries(
-    folder: Path, fingerprint: Mapping[str, Any], cases: Sequence[str], day: date | None = None
+    folder: Path,
+    fingerprint: Mapping[str, Any],
+    cases: Sequence[str],
+    day: date | None = None,
+    *,
+    target_kind: str = "local",
 ) -> list[Expiry]:
     """Return the entries for this system that have expired or will within two weeks."""
     day = day or today()
-    known = load_expectations(folder, fingerprint, day)
+    known = load_expectations(folder, fingerprint, day, target_kind=target_kind)
     found = [
         Expiry(
             id=entry.id,

@@ -9,10 +9,11 @@ from typing import Any
 
 import msgspec
 
-from gauntlet_harness.cases import RED, Result, outcome
+from gauntlet_harness.cases import RED, Result
 from gauntlet_harness.conditions import system_of
 from gauntlet_harness.expectation_files import Expectation, read_expectations, refuse_unmatched
 from gauntlet_reports.digest import WARNED_DAYS
+from gauntlet_reports.outcomes import Outcome, judged
 from gauntlet_reports.run_data import Result as ReportedResult
 from gauntlet_reports.signatures import signature_of
 
@@ -66,7 +67,7 @@ def load_expectations(
     day: date | None = None,
     *,
     names: Sequence[str] | None = None,
-    target: str = "local",
+    target_kind: str = "local",
 ) -> Expectations:
     """Read every file of the folder; an entry that makes no sense is a UsageError.
 
@@ -74,7 +75,7 @@ def load_expectations(
     error too. Whoever knows a part of the list only gives None.
     """
     day = day or today()
-    system = system_of(fingerprint, target)
+    system = system_of(fingerprint, target_kind)
     here = [entry for entry in read_expectations(folder) if entry.holds_on(system)]
     entries = [entry for entry in here if not entry.expired(day)]
     if names is not None:
@@ -82,9 +83,9 @@ def load_expectations(
     return Expectations(entries, [entry for entry in here if entry.expired(day)])
 
 
-def describes(entry: Expectation, fingerprint: Mapping[str, Any], target: str = "local") -> bool:
-    """Return whether an entry is for the system with this fingerprint."""
-    return entry.holds_on(system_of(fingerprint, target))
+def describes(entry: Expectation, fingerprint: Mapping[str, Any]) -> bool:
+    """Return whether an entry is for the machine with this fingerprint, reached as ``local``."""
+    return entry.holds_on(system_of(fingerprint))
 
 
 def today() -> date:
@@ -100,9 +101,9 @@ def noted(entries: Iterable[Expectation]) -> list[dict[str, str]]:
     ]
 
 
-def outcome_of(result: Result) -> str:
+def outcome_of(result: Result) -> Outcome:
     """Return the verdict, or ``expected`` / ``unexpected_pass`` where an expectation covers it."""
-    return outcome(result.verdict, result.expected)
+    return judged(result.verdict, result.expected)
 
 
 def _describes_end(entry: Expectation, result: Result) -> bool:

@@ -16,8 +16,9 @@ from typing import Any, Literal
 
 import msgspec
 
-from gauntlet_harness.cases import RED, SCHEMA, Result, outcome
+from gauntlet_harness.cases import RED, SCHEMA, Result, Verdict
 from gauntlet_harness.errors import HarnessError, UsageError
+from gauntlet_reports.outcomes import judged
 
 State = Literal["started", "resumed", "finished", "interrupted"]
 Key = tuple[str, int]
@@ -144,14 +145,15 @@ def _take(history: History, line: dict[str, Any]) -> bool:
 
 def _end(history: History, line: dict[str, Any]) -> None:
     key = (str(line["case"]), int(line["repetition"]))
-    told = outcome(str(line["verdict"]), bool(line.get("expected", False)))
+    verdict: Verdict = msgspec.convert(line["verdict"], Verdict)
+    told = judged(verdict, bool(line.get("expected", False)))
     attempt = int(line.get("attempt", 0))
     ending = Ending(
         case=key[0],
         repetition=key[1],
         attempt=attempt,
         seed=int(line.get("seed", 0)),
-        verdict=str(line["verdict"]),
+        verdict=verdict,
         reason=str(line.get("reason", "")),
         trouble=str(line.get("trouble", "")),
     )

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
 
 import msgspec
 
-from gauntlet_harness.cases import Case, outcome
+from gauntlet_harness.cases import Case
 from gauntlet_harness.runner import Job
+from gauntlet_reports.outcomes import Outcome, judged, worst_outcomes
+from gauntlet_reports.run_data import Verdict
 
 RANDOM_KINDS: frozenset[str] = frozenset({"races", "crashes", "properties", "overload"})
 """Kinds in which another seed can find what this one did not."""
@@ -24,53 +25,41 @@ _WITHOUT_VERDICT = frozenset({None, "not_run"})
 Outcomes = Mapping[str, Sequence[str | None]]
 
 
-class Past(Protocol):
-    """What earlier nights say of the cases."""
+def outcomes_of_nights(runs: Path, nights: int = _NIGHTS) -> Outcomes:
+    """Return, for each case, its outcome in each of the last runs, oldest first.
 
-    def outcomes(self) -> Outcomes:
-        """Return, for each case, its outcome in each of the last nights, oldest first.
-
-        None is a night that did not have it.
-        """
-
-
-class JournalPast:
-    """The past as the journals of a runs folder tell it."""
-
-    def __init__(self, runs: Path, nights: int = _NIGHTS) -> None:
-        self._runs = runs
-        self._nights = nights
-
-    def outcomes(self) -> Outcomes:
-        """Read the last runs' journals; a damaged line costs only itself."""
-        journals = [p for p in self._runs.glob("*/journal.jsonl") if not p.parent.is_symlink()]
-        nights = [_outcomes_of(path) for path in sorted(journals)[-self._nights :]]
-        names = set().union(*nights) if nights else set()
-        return {name: [night.get(name) for night in nights] for name in names}
+    None is a run that did not have it. The journals tell it and not the store, which is made from
+    them and need not be there; a damaged line costs only itself.
+    """
+    journals = [p for p in runs.glob("*/journal.jsonl") if not p.parent.is_symlink()]
+    found = [worst_outcomes(_ends_in(path)) for path in sorted(journals)[-nights:]]
+    names = set().union(*found) if found else set()
+    return {name: [night.get(name) for night in found] for name in names}
 
 
 class _End(msgspec.Struct):
+    """What counts here of a line that ends a case: a run of 100,000 is read in a second."""
+
     event: str
     case: str = ""
-    verdict: str = ""
+    verdict: Verdict = "error"
     expected: bool = False
+    attempt: int = 0
 
 
-def _outcomes_of(journal: Path) -> dict[str, str]:
-    """The outcome of each case in one run; of several repetitions, that of one that went wrong."""
-    found: dict[str, str] = {}
+def _ends_in(journal: Path) -> Iterator[tuple[str, Outcome]]:
     try:
         lines = journal.read_bytes().splitlines()
     except OSError:
-        return found
+        return
     for line in lines:
         try:
             end = msgspec.json.decode(line, type=_End)
         except (msgspec.DecodeError, UnicodeDecodeError):
             continue
-        if end.event == "end" and found.get(end.case, "pass") == "pass":
-            found[end.case] = outcome(end.verdict, end.expected)
-    return found
+        # An attempt is no verdict.
+        if end.event == "end" and not end.attempt:
+            yield end.case, judged(end.verdict, end.expected)
 
 
 def unseen_nights(outcomes: Sequence[str | None]) -> float:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from gauntlet_harness.after_run import store_and_report
 from gauntlet_harness.campaign import Stop, signals_noted
 from gauntlet_harness.digest_send import render_digest, send
 from gauntlet_harness.digests import PREVIOUS, find_baseline, make_digest
@@ -119,12 +120,14 @@ def _night_of(
     place: Place, target: Target, command: Sequence[str], stop: Stop, only_resume: bool
 ) -> list[int]:
     """The nights that are due: the rest of a broken one, and a new one unless it was tonight's."""
+    statuses = [_tell_late(place, night) for night in nights_not_told(place.runs, target.name)]
     broken = broken_night(place.runs, target.name)
     if only_resume and broken is None:
-        print(f"{target.name}: no night was cut short", flush=True)
-        return []
+        if not statuses:
+            print(f"{target.name}: no night was cut short", flush=True)
+        return statuses
     target.push()
-    statuses = [_one_night(place, target, command, stop, broken.folder if broken else None)]
+    statuses.append(_one_night(place, target, command, stop, broken.folder if broken else None))
     if broken and not only_resume and not is_tonight(broken) and not stop.by:
         statuses.append(_one_night(place, target, command, stop, None))
     return statuses
@@ -136,6 +139,15 @@ def broken_night(runs: Path, target: str) -> NightRun | None:
         if night.info.state == "running" and not is_being_written(night.folder.journal_path):
             return night
     return None
+
+
+def nights_not_told(runs: Path, target: str) -> list[NightRun]:
+    """Return the nights that ended and were killed before their digest was out, oldest first."""
+    return [
+        night
+        for night in reversed(nights_in(runs, target))
+        if night.info.state != "running" and night.folder.digest_due.exists()
+    ]
 
 
 def is_tonight(night: NightRun) -> bool:
@@ -166,6 +178,7 @@ def _one_night(
         night=Night(
             config=str(place.config_path),
             target=target.name,
+            target_kind=target.kind,
             suites=[str(suite.resolve()) for suite in _suites(place)],
         ),
         stop=stop,
@@ -197,8 +210,23 @@ def _keep_console(folder: RunFolder, lines: list[str]) -> None:
             (folder.path / "console.txt").write_text("\n".join(lines) + "\n")
 
 
+def _tell_late(place: Place, night: NightRun) -> int:
+    """Make up for what was to follow the last case of a night; return its exit status."""
+    folder = night.folder
+    print(f"{folder.path.name} has ended without its digest: here it is", flush=True)
+    reported = store_and_report(place.root, folder.path, None)
+    told = _tell(place, folder)
+    return night.info.status or (told if reported else STATUS_MACHINE)
+
+
 def _tell(place: Place, folder: RunFolder) -> int:
-    """Print the digest and deliver it; return the exit status of that."""
+    """Print the digest and deliver it, after which it is due no more; return the exit status."""
+    status = _deliver_digest(place, folder)
+    folder.digest_due.unlink(missing_ok=True)
+    return status
+
+
+def _deliver_digest(place: Place, folder: RunFolder) -> int:
     base = place.base
     try:
         baseline = find_baseline(place.root, place.runs, place.config.baseline, folder, base)

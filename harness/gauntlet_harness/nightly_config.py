@@ -15,6 +15,7 @@ from gauntlet_harness.durations import parse_budget
 from gauntlet_harness.errors import UsageError
 from gauntlet_harness.near import did_you_mean
 from gauntlet_harness.seeds import LARGEST_SEED
+from gauntlet_harness.target_kinds import TARGET_KINDS, TargetKind
 
 Form = Literal["text", "markdown"]
 _Positive = Annotated[int, msgspec.Meta(ge=1, le=4096)]
@@ -26,7 +27,7 @@ class TargetConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """A system to validate."""
 
     name: str = "local"
-    kind: Literal["local"] = "local"
+    kind: TargetKind = "local"
 
 
 class _Delivery(
@@ -156,5 +157,5 @@ _WORDS: dict[str, tuple[str, ...]] = {
     "to": ("file", "command", "smtp", "webhook"),
     "profile": typing.get_args(Profile),
     "form": typing.get_args(Form),
-    "kind": ("local",),
+    "kind": TARGET_KINDS,
 }

@@ -12,12 +12,19 @@ from gauntlet_reports.run_data import RunData
 from gauntlet_reports.store import STORE_NAME, Store, StoreError
 
 
-def write_reports(folder: Path, baseline: RunData | None = None, store: Path | None = None) -> None:
+def write_reports(
+    folder: Path,
+    baseline: RunData | None = None,
+    store: Path | None = None,
+    *,
+    told: str = "",
+) -> None:
     """Write the reports of a run; its page looks back on the store's nights.
 
     Without ``store`` it is the one beside the run, where there is one. That one cannot stop a
-    report: if it cannot be read, one line says so. A store that was asked for and cannot be read
-    is a UsageError. Raises OSError when the folder cannot be written.
+    report: if it cannot be read, one line says so, unless that problem was ``told`` before. A store
+    that was asked for and cannot be read is a UsageError. Raises OSError when the folder cannot be
+    written.
     """
 
     def look_back(run: RunData) -> Background:
@@ -27,7 +34,8 @@ def write_reports(folder: Path, baseline: RunData | None = None, store: Path | N
         except StoreError as error:
             if store is not None:
                 raise UsageError(str(error)) from None
-            print(f"gauntlet: the page is without history: {error}", file=sys.stderr)
+            if str(error) != told:
+                print(f"gauntlet: the page is without history: {error}", file=sys.stderr)
             return background_of(run, baseline, None)
 
     beside = folder.resolve().parent / STORE_NAME

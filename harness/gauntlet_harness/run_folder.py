@@ -19,6 +19,7 @@ from gauntlet_harness.cases import SCHEMA, Case, Profile
 from gauntlet_harness.errors import HarnessError, UsageError
 from gauntlet_harness.journal import is_being_written, now, read_journal, sync_folder
 from gauntlet_harness.near import did_you_mean
+from gauntlet_harness.target_kinds import TargetKind
 
 # How far back an unfinished run is looked for to sweep up after it.
 _REMEMBERED_RUNS = 20
@@ -28,7 +29,8 @@ class Night(msgspec.Struct, frozen=True, kw_only=True):
     """What makes a run a night: the configuration that asked for it, and for which target."""
 
     config: str
-    target: str
+    target: str  # Its name; another kind of target is reached in another way.
+    target_kind: TargetKind = "local"
     suites: list[str] = []  # Those that it names; a repetition must be told the same.
 
 
@@ -49,7 +51,8 @@ class RunInfo(msgspec.Struct, kw_only=True):
     command: list[str] = []
     suites: list[str] = []
     preset: str = "release"
-    target: str = "local"
+    target: str = "local"  # The name of a night's target.
+    target_kind: TargetKind = "local"
     seed: int = 0
     profile: Profile = "smoke"
     selection: str | None = None
@@ -77,6 +80,8 @@ class RunFolder:
         self.journal_path = path / "journal.jsonl"
         self.artifacts = path / "artifacts"
         self.work = path / "work"
+        # There from the beginning of a night until its digest was given to whoever is to have it.
+        self.digest_due = path / "digest.due"
 
     @classmethod
     def create(cls, runs: Path, out: Path | None) -> RunFolder:
@@ -111,6 +116,13 @@ class RunFolder:
             sync_folder(self.path)
         except OSError as error:
             raise HarnessError(f"{new}: {error.strerror}") from None
+
+    def owe_digest(self) -> None:
+        """Note that somebody is to be given the digest of this run."""
+        try:
+            self.digest_due.touch()
+        except OSError as error:
+            raise HarnessError(f"{self.digest_due}: {error.strerror}") from None
 
     def read_info(self) -> RunInfo:
         """Read run.json."""

@@ -49,10 +49,10 @@ def store_command(root: Callable[[], Path]) -> click.Group:
     @store.command()
     @option
     def rebuild(given: Path | None) -> int:
-        """Make the store again from all run folders under runs/."""
+        """Make the store again from all run folders: those beside it, or under runs/."""
         from gauntlet_harness.store_keeping import rebuild_store
 
-        return rebuild_store(file_of(given), root() / "runs")
+        return rebuild_store(root(), file_of(given))
 
     @store.command()
     @click.argument("runs", nargs=-1, required=True, metavar="RUN...")
@@ -72,7 +72,7 @@ def store_command(root: Callable[[], Path]) -> click.Group:
         """Show what the store holds and whether a run folder is missing from it."""
         from gauntlet_harness.store_keeping import show_status
 
-        return show_status(file_of(given), root() / "runs")
+        return show_status(root(), file_of(given))
 
     @store.command()
     @click.option("--keep", type=click.IntRange(min=1), metavar="N", help="Keep the newest N runs.")

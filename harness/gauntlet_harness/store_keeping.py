@@ -19,7 +19,7 @@ from gauntlet_harness.errors import (
 )
 from gauntlet_harness.journal import is_being_written
 from gauntlet_harness.near import did_you_mean
-from gauntlet_harness.run_folder import find_run
+from gauntlet_harness.run_folder import RunFolder, find_run
 from gauntlet_reports.store import STORE_NAME, Store, StoredRun, StoreError, StoreMachineError
 from gauntlet_reports.store_rebuild import add_or_rebuild, rebuild, run_folders
 from gauntlet_reports.store_writing import stamp_of
@@ -31,30 +31,38 @@ _NAMED = 3
 def store_of(root: Path, run: Path, given: Path | None) -> Path | None:
     """Return the store that a run belongs to; None for a run that lies elsewhere by choice.
 
-    A run outside runs/ was told by ``--out`` where to lie: a test, an experiment. It goes to a
-    store only when one is named.
+    A night belongs to the store beside it, wherever its configuration has the runs. Any other run
+    outside runs/ was told by ``--out`` where to lie: a test, an experiment. It goes to a store only
+    when one is named.
     """
     if given is not None:
         return given
-    return run.parent / STORE_NAME if run.resolve().parent == (root / "runs").resolve() else None
+    own = run.resolve().parent == (root / "runs").resolve()
+    return run.parent / STORE_NAME if own or RunFolder(run).read_info().night else None
 
 
-def add_own_run(root: Path, run: Path, given: Path | None) -> None:
-    """Add the run of ``validate`` to its store, if it has one. Raises StoreError."""
-    path = store_of(root, run, given)
-    if path is not None:
-        add_or_rebuild(path, run, root / "runs")
+def runs_of(root: Path, store: Path) -> Path:
+    """Return the folder whose runs a store is made of: where it lies, if it has the usual name."""
+    return store.absolute().parent if store.name == STORE_NAME else root / "runs"
 
 
-def rebuild_store(path: Path, runs: Path) -> int:
+def add_own_run(root: Path, run: Path, store: Path) -> None:
+    """Add a run that has ended to its store. Raises StoreError."""
+    add_or_rebuild(store, run, runs_of(root, store))
+
+
+def rebuild_store(root: Path, path: Path) -> int:
     """Make the store again; return the exit status."""
-    if path.parent == runs:
+    runs = runs_of(root, path)
+    if path.absolute().parent == runs:
         runs.mkdir(exist_ok=True)
     progress = _Progress()
     with _refusals():
         made = rebuild(path, runs, progress)
     for line in made.refused:
         print(f"gauntlet: left out: {line}", file=sys.stderr)
+    if made.set_aside:
+        print(f"gauntlet: the old store was damaged and is now {made.set_aside}", file=sys.stderr)
     if made.lost:
         print(f"gauntlet: no longer there, for their folders are gone: {_names(made.lost)}")
     print(f"{_count(made.added, 'run')} in {path}")
@@ -66,13 +74,14 @@ def add_runs(root: Path, path: Path, names: Sequence[str]) -> int:
     folders = [find_run(root, name).path for name in names]
     with _refusals():
         for folder in folders:
-            add_or_rebuild(path, folder, root / "runs")
+            add_or_rebuild(path, folder, runs_of(root, path))
             print(f"added {folder.name}")
     return STATUS_OK
 
 
-def show_status(path: Path, runs: Path) -> int:
+def show_status(root: Path, path: Path) -> int:
     """Say what the store holds and what it lacks; return the exit status."""
+    runs = runs_of(root, path)
     with _refusals(), Store.open(path, write=False) as store:
         stored = store.runs()
         size = store.size
@@ -128,7 +137,7 @@ def prune_store(root: Path, path: Path, retention: Retention, *, folders: bool) 
     if not path.exists():
         raise UsageError(f"there is no store at {path}")
     with _refusals(), Store.open(path, write=True) as store:
-        stored = store.runs()
+        stored, runs = store.runs(), runs_of(root, path)
         names = {run.run_id for run in stored}
         kept = [_run_id(root, name, names) for name in retention.kept]
         gone = Retention(retention.keep, retention.older_than, kept).beyond(
@@ -137,7 +146,7 @@ def prune_store(root: Path, path: Path, retention: Retention, *, folders: bool) 
         # The folder first: a run whose rows went first would be forgotten with its folder there.
         going_on = {run.run_id for run in gone if is_being_written(run.folder / "journal.jsonl")}
         gone = [run for run in gone if run.run_id not in going_on]
-        removed = [run for run in gone if folders and _remove_folder(run.folder, root / "runs")]
+        removed = [run for run in gone if folders and _remove_folder(run.folder, runs)]
         store.remove_runs(run.run_id for run in gone)
     print(f"removed {_count(len(gone), 'run')}, {_count(len(removed), 'folder')}")
     if going_on:

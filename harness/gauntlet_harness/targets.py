@@ -9,6 +9,7 @@ from typing import Protocol
 from gauntlet_harness.fingerprint import Facts, fingerprint
 from gauntlet_harness.kernel_log import KernelLog
 from gauntlet_harness.run_folder import RunFolder, nights_in, sweep_dead_runs
+from gauntlet_harness.target_kinds import TargetKind
 from gauntlet_harness.validate import Request, resume_run, start_run
 
 
@@ -16,6 +17,7 @@ class Target(Protocol):
     """A system under test, as a night drives it: reset, push, run, collect."""
 
     name: str
+    kind: TargetKind
 
     def fingerprint(self) -> Facts:
         """Return the facts about the system."""
@@ -43,6 +45,7 @@ class LocalTarget:
         self, name: str, root: Path, runs: Path, preset: str, prepare: Callable[[str], None]
     ) -> None:
         self.name = name
+        self.kind: TargetKind = "local"
         self._root = root
         self._runs = runs
         self._preset = preset

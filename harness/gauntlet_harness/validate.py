@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from gauntlet_harness.after_run import store_and_report
 from gauntlet_harness.campaign import Campaign, Plan, Stop, ordered
 from gauntlet_harness.cases import RED, SKIPPED, Case, Profile, Result, result_for
 from gauntlet_harness.errors import (
@@ -34,7 +35,7 @@ from gauntlet_harness.journal import (
     read_journal,
 )
 from gauntlet_harness.kernel_log import KernelLog
-from gauntlet_harness.night_order import JournalPast, Outcomes, by_need, is_worth_repeating
+from gauntlet_harness.night_order import Outcomes, by_need, is_worth_repeating, outcomes_of_nights
 from gauntlet_harness.progress import make_watcher
 from gauntlet_harness.run_folder import (
     Night,
@@ -90,13 +91,16 @@ def start_run(root: Path, request: Request, prepare: Prepare) -> int:
     chosen = select(request.selection, [entry.case for entry in listed])
     runs = request.runs or root / "runs"
     known_ms = _known_durations(runs, profile)
-    past = JournalPast(runs).outcomes() if request.night else {}
+    past = outcomes_of_nights(runs) if request.night else {}
     for left in sweep_dead_runs(runs):
         print(f"removed what a killed run had left: {left}", file=sys.stderr)
     system = fingerprint()
     # Only of the built suites all cases are known: an entry may be for another suite's.
     names = None if request.suites else [entry.case.name for entry in listed]
-    expected = load_expectations(request.expectations or root / EXPECTATIONS, system, names=names)
+    kind = request.night.target_kind if request.night else "local"
+    expected = load_expectations(
+        request.expectations or root / EXPECTATIONS, system, names=names, target_kind=kind
+    )
     folder = RunFolder.create(runs, request.out)
     info = RunInfo(
         fingerprint=system,
@@ -115,10 +119,13 @@ def start_run(root: Path, request: Request, prepare: Prepare) -> int:
         expectations=str(request.expectations) if request.expectations else None,
         night=request.night,
         target=request.night.target if request.night else "local",
+        target_kind=kind,
         cases=chosen,
         expiring=noted(expected.expiring()),
     )
     folder.write_info(info)
+    if request.night:
+        folder.owe_digest()
     _say_first(info)
     plan = make_plan(info, listed, known_ms, past=past)
     plan.expected, plan.stop = expected, request.stop
@@ -143,7 +150,7 @@ def resume_run(root: Path, name: str, request: Request, prepare: Prepare) -> int
     folder = find_run(root, name)
     info = folder.read_info()
     known_failures = Path(info.expectations) if info.expectations else root / EXPECTATIONS
-    expected = load_expectations(known_failures, info.fingerprint, target=info.target)
+    expected = load_expectations(known_failures, info.fingerprint, target_kind=info.target_kind)
     info.expiring = noted(expected.expiring())
     if any(Path(path).is_relative_to(root / "build") for path in info.suites):
         prepare(info.preset)
@@ -367,8 +374,7 @@ def _conduct(
             f" harness/gauntlet validate --resume {folder.path.name}",
             flush=True,
         )
-    _add_to_store(root, folder.path, store)
-    if not _report(folder):
+    if not store_and_report(root, folder.path, store):
         status = status or STATUS_MACHINE
     red = sum(counts[verdict] for verdict in (*RED, "unexpected_pass", "error"))
     skipped = sum(counts[verdict] for verdict in SKIPPED)
@@ -401,38 +407,3 @@ def _status(counts: Counter[str], *, interrupted: bool) -> int:
     if counts["error"] or interrupted:
         return STATUS_MACHINE
     return STATUS_OK
-
-
-def _add_to_store(root: Path, run: Path, store: Path | None) -> None:
-    """Add the run to its store; whatever goes wrong is one line of warning and no more."""
-    try:
-        from gauntlet_harness.store_keeping import add_own_run
-
-        add_own_run(root, run, store)
-    except Exception as error:  # The run is in its journal; it can be added at any time.
-        again = f"harness/gauntlet store add {run}" + (f" --store {store}" if store else "")
-        print(
-            f"gauntlet: the run is not in the store: {' '.join(str(error).split())};"
-            f" add it later: {again}",
-            file=sys.stderr,
-        )
-
-
-def _report(folder: RunFolder) -> bool:
-    """Write the reports and print the summary; return whether that worked."""
-    try:
-        import gauntlet_reports
-        from gauntlet_harness.report import write_reports
-
-        write_reports(folder.path)
-        color = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-        for line in gauntlet_reports.summary_lines(gauntlet_reports.load_run(folder.path), color):
-            print(line)
-    except Exception as error:  # The run is in its journal; a report can be made again.
-        print(
-            f"gauntlet: the reports could not be written: {type(error).__name__}: {error};"
-            f" try again: harness/gauntlet report {folder.path}",
-            file=sys.stderr,
-        )
-        return False
-    return True

@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from gauntlet_reports.store import Store
+
 Eventually = Callable[[Callable[[], object], str], None]
 WAITS = "WaitsRaces.Runner_WaitsToBeLetGo/a"
 KNOWN = "PipesConformance.Write_FailsWithEpipe/fifo"
@@ -33,6 +35,7 @@ class Nights:
         self.expectations = base / "expectations"
         self.expectations.mkdir()
         self.expect(datetime.now(UTC) + timedelta(days=400))
+        self.profile = "smoke"
         self.let_go()
         self.environment = {
             **environment,
@@ -49,6 +52,7 @@ class Nights:
             [[expectation]]
             id = "fifo-without-epipe"
             cases = ["{KNOWN}"]
+            when = {{ target_kind = "local" }}
             verdicts = ["fail"]
             says = "the clause does not hold"
             kind = "known bug"
@@ -74,7 +78,7 @@ class Nights:
         path.write_text(
             textwrap.dedent(f"""\
             {f'budget = "{budget}"' if budget else "# No budget: every case once."}
-            profile = "smoke"
+            profile = "{self.profile}"
             seed = 11
             jobs = 1
             suites = ["{self.suite}"]
@@ -123,7 +127,7 @@ class Nights:
         print(f"--- the morning ---\n{text}")  # With -s, for people.
         text = re.sub(r"\d{8}T\d{6}Z-\w{4}", "RUN", text)
         text = re.sub(r"took [^,]+", "took T", text)
-        text = re.sub(r"harness/gauntlet repro (.*) --seed \d+ --suite \S+", r"REPRO \1", text)
+        text = re.sub(r"harness/gauntlet repro (\S+) --seed .*", r"REPRO \1", text)
         return text.replace(str(self.base), "BASE")
 
     def sections(self) -> str:
@@ -164,6 +168,8 @@ def test_night_like_the_one_before_says_that_nothing_changed(nights: Nights, qui
     assert numbers == "8 cases: 7 passed, 1 failed as expected, took T, seed 11"
     assert origin == "run RUN on here, compared with RUN"
     assert done.stdout.endswith((nights.base / "digest.txt").read_text())
+    with Store.open(nights.runs / "store.sqlite", write=False) as store:
+        assert store.runs()[0].run_id == nights.last().name
 
 
 def test_planted_regression_is_told_with_its_signature_and_its_command(
@@ -186,6 +192,19 @@ def test_planted_regression_is_told_with_its_signature_and_its_command(
         Fixed:
           - passes now
             PlainConformance.Case_Passes/plain_0002""")
+
+
+def test_failure_that_ran_again_is_told_with_its_class(nights: Nights, quiet: Path) -> None:
+    nights.profile = "full"  # Which runs what failed again without being asked.
+    done = nights.run(quiet, FAKE_BROKEN="Case_Passes/plain_0002")
+    assert done.returncode == 1
+    assert nights.sections() == textwrap.dedent("""\
+        1 changed: 1 regression.
+
+        Regressions:
+          - fail: plain: the planted bug shows
+            PlainConformance.Case_Passes/plain_0002 (deterministic: failed again in 6 of 6 attempts)
+            repeat it: REPRO PlainConformance.Case_Passes/plain_0002""")
 
 
 def test_planted_flake_is_newly_flaky(nights: Nights, quiet: Path) -> None:

@@ -11,10 +11,10 @@ import pytest
 
 from gauntlet_harness.cases import Case
 from gauntlet_harness.night_order import (
-    JournalPast,
     by_need,
     changed_nights,
     is_worth_repeating,
+    outcomes_of_nights,
     unseen_nights,
 )
 from gauntlet_harness.run_folder import Night, RunInfo
@@ -64,15 +64,16 @@ def test_past_is_read_from_the_journals_of_the_last_nights(tmp_path: Path) -> No
     def night(name: str, *ends: tuple[str, str]) -> None:
         (tmp_path / name).mkdir()
         lines = [{"event": "end", "case": case, "verdict": verdict} for case, verdict in ends]
+        lines.append({"event": "end", "case": "B", "verdict": "crash", "attempt": 1})
         text = "\n".join(["damaged", *map(json.dumps, lines), '{"event": "en'])
         (tmp_path / name / "journal.jsonl").write_text(text)
 
     night("20260101", ("A", "crash"))
-    night("20260102", ("A", "pass"), ("A", "fail"), ("A", "pass"), ("B", "pass"))
+    night("20260102", ("A", "pass"), ("A", "fail"), ("A", "hang"), ("A", "pass"), ("B", "pass"))
     night("20260103", ("B", "pass"))
     (tmp_path / "latest").symlink_to("20260103")
-    assert JournalPast(tmp_path, nights=2).outcomes() == {
-        "A": ["fail", None],
+    assert outcomes_of_nights(tmp_path, nights=2) == {
+        "A": ["hang", None],
         "B": ["pass", "pass"],
     }
 

@@ -238,6 +238,41 @@ def test_stopped_night_tells_what_it_has(
     assert json.loads((folder / "run.json").read_text())["state"] == "interrupted"
 
 
+KILLED_ONCE = """\
+#!/bin/sh
+test -e killed || { touch killed; kill -9 $PPID; exit 1; }
+{ echo; echo NIGHT; cat; } >>sent
+"""
+
+
+@pytest.mark.parametrize("words", [[], ["--resume"]], ids=["next night", "resume"])
+def test_night_that_was_killed_before_its_digest_is_told_by_the_next_start_once(
+    gauntlet: Command, fake_suite: Path, tmp_path: Path, words: list[str]
+) -> None:
+    reader = tmp_path / "reader"
+    reader.write_text(KILLED_ONCE)
+    reader.chmod(0o755)
+    told = f'[[digest]]\nto = "command"\ncommand = ["{reader}"]\n'
+    plain = f'profile = "smoke"\nruns = "runs"\nsuites = ["{fake_suite}"]\n'
+    config = written(tmp_path, plain + ONE_TARGET + told)
+    only = {"FAKE_ONLY": "Plain", "FAKE_CASES": "2"}
+    killed = gauntlet("nightly", config, **only)
+    assert killed.returncode == -signal.SIGKILL
+    first = (tmp_path / "runs" / "latest").resolve()
+    assert json.loads((first / "run.json").read_text())["state"] == "finished"
+    (first / "index.html").unlink()  # As if it had been killed still earlier.
+
+    done = gauntlet("nightly", config, *words, **only)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"{first.name} has ended without its digest: here it is\n")
+    assert (first / "index.html").exists()
+    gauntlet("nightly", config, "--resume", **only)
+    nights = [one.folder.path.name for one in nights_in(tmp_path / "runs", "here")][::-1]
+    sent = (tmp_path / "sent").read_text().split("\nNIGHT\n")[1:]
+    assert len(nights) == (1 if words else 2)
+    assert [text.splitlines()[-1].split()[1] for text in sent] == nights
+
+
 def test_baseline_that_is_the_run_itself_is_refused(
     quick_gauntlet: Command, tmp_path: Path
 ) -> None:

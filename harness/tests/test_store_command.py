@@ -81,6 +81,17 @@ def test_a_rebuild_that_leaves_a_run_out_says_so_and_exits_with_2(
     assert done.stdout == f"3 runs in {runs / 'store.sqlite'}\n"
 
 
+def test_a_store_of_the_usual_name_is_that_of_the_runs_beside_it(
+    quick_gauntlet: Command, runs: Path, nights: list[str], tmp_path: Path
+) -> None:
+    elsewhere = [folder.name for folder in write_nights(tmp_path / "elsewhere", 2, 3)]
+    beside, other = tmp_path / "elsewhere" / "store.sqlite", tmp_path / "elsewhere" / "my.sqlite"
+    for path, expected in ((beside, elsewhere), (other, nights)):
+        assert quick_gauntlet("store", "rebuild", "--store", path).returncode == 0
+        assert stored(path) == expected
+        assert len(quick_gauntlet("store", "status", "--store", path).stdout.splitlines()) == 3
+
+
 def test_add_takes_names_folders_and_latest(
     quick_gauntlet: Command, runs: Path, nights: list[str], tmp_path: Path
 ) -> None:
@@ -188,8 +199,28 @@ def test_a_store_that_fails_costs_a_warning_and_not_the_run(
     assert bad.returncode == good.returncode
     run = Path(bad.stdout.splitlines()[-1])
     assert (run / "index.html").is_file()
-    warning, page = bad.stderr.splitlines()
-    assert "the page is without history" in page
+    (warning,) = bad.stderr.splitlines()  # The page misses the store too; once is enough.
     assert "the run is not in the store" in warning
     assert "is no store: not a SQLite file" in warning
     assert warning.endswith(f"add it later: harness/gauntlet store add {run}")
+
+
+def test_a_damaged_store_is_one_line_with_the_command_that_mends_it(
+    gauntlet: Command, root: Path, fake_suite: Path
+) -> None:
+    words = ("validate", "--suite", fake_suite, "--seed", "1")
+    gauntlet(*words, **PLAIN)
+    store = root / "runs" / "store.sqlite"
+    data = bytearray(store.read_bytes())
+    data[4096:] = b"\xa5" * (len(data) - 4096)
+    store.write_bytes(data)
+    run = Path(gauntlet(*words, **PLAIN).stdout.splitlines()[-1])
+    bad = gauntlet(*words, **PLAIN)
+    command = f"harness/gauntlet store rebuild --store {store}"
+    assert bad.stderr == (
+        f"gauntlet: the run is not in the store: {store} is damaged; make it again: {command}\n"
+    )
+    done = gauntlet(*command.split()[1:])
+    assert (done.returncode, done.stdout) == (0, f"3 runs in {store}\n")
+    assert done.stderr == f"gauntlet: the old store was damaged and is now {store}.damaged\n"
+    assert run.name in stored(store)

@@ -71,6 +71,8 @@ class Comparison(msgspec.Struct, frozen=True):
     behaviours: list[Behaviour]
     records: list[RecordChange]
     shifts: list[Shift]
+    uncertain: int
+    """How many measured values say too little to be compared."""
     band: float
     notes: list[str]
 
@@ -132,6 +134,7 @@ def compare(before: RunData, after: RunData, band: float = DEFAULT_BAND) -> Comp
     changes = []
     for case in earlier.keys() | later.keys():
         changes.append(_change(case, _side(earlier, case, before), _side(later, case, after), gone))
+    moved = shifts(before, after, band)
     order = {kind: place for place, kind in enumerate(KINDS)}
     changed = [change for change in changes if change.kind != "unchanged"]
     return Comparison(
@@ -142,7 +145,8 @@ def compare(before: RunData, after: RunData, band: float = DEFAULT_BAND) -> Comp
         unchanged=len(changes) - len(changed),
         behaviours=behaviours(before.results, after.results),
         records=record_changes(before.results, after.results),
-        shifts=shifts(before.results, after.results, band),
+        shifts=moved.found,
+        uncertain=moved.uncertain,
         band=band,
         notes=_notes(before, after),
     )

@@ -21,7 +21,7 @@ def comparison_document(comparison: Comparison) -> dict[str, Any]:
         "verdict": comparison.verdict,
         "headline": comparison.headline,
         "counts": comparison.counts,
-        **{name: held[name] for name in ("before", "after", "notes", "band")},
+        **{name: held[name] for name in ("before", "after", "notes", "band", "uncertain")},
         "facts": [
             {**msgspec.to_builtins(fact), "differs": fact.differs} for fact in comparison.facts
         ],

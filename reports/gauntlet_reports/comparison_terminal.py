@@ -10,6 +10,7 @@ from gauntlet_reports.comparison_words import (
     interval_words,
     ratio_words,
     texts_words,
+    uncertain_words,
 )
 from gauntlet_reports.outcomes import LOOKS
 from gauntlet_reports.text import clipped, count, one_line
@@ -93,6 +94,8 @@ def _value_lines(comparison: Comparison) -> list[str]:
             for one in comparison.shifts[:_SHOWN_VALUES]
         ]
         lines += _more(len(comparison.shifts))
+    if comparison.uncertain:
+        lines.append(uncertain_words(comparison))
     return lines
 
 

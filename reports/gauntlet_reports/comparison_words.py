@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from gauntlet_reports.changes import KINDS, Change, Kind
 from gauntlet_reports.comparison import Comparison
 from gauntlet_reports.measurements import ENOUGH_VALUES, Interval, Shift
+from gauntlet_reports.text import count
 
 NOTHING = "\N{EN DASH}"
 TIMES = "\N{MULTIPLICATION SIGN}"
@@ -47,11 +48,23 @@ def systems_words(comparison: Comparison) -> str:
     return f"The runs differ in {', '.join(names[:12])}{' and more' if len(names) > 12 else ''}."
 
 
+def uncertain_words(comparison: Comparison) -> str:
+    """What was not compared, and why; ``""`` where everything was."""
+    if not comparison.uncertain:
+        return ""
+    return (
+        f"{count(comparison.uncertain, 'time, rate or share', 'times, rates and shares')} not "
+        f"compared: measured fewer than {ENOUGH_VALUES} times beside other cases, which decide them"
+    )
+
+
 def band_words(comparison: Comparison) -> str:
     """How a shift was told from noise."""
     band = f"{comparison.band:g}"
+    left_out = uncertain_words(comparison)
     return (
         f"A shift is two intervals that do not meet. From {ENOUGH_VALUES} values on the interval "
         f"is their range; fewer are widened, so that two single values must differ by more than "
         f"the factor {band}. Shifts never make a run worse: load alone can be their cause."
+        + (f" {left_out}." if left_out else "")
     )

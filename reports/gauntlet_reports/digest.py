@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 
 import msgspec
 
 from gauntlet_reports.changes import KINDS, Change, Kind
 from gauntlet_reports.comparison import Comparison
+from gauntlet_reports.flakes import class_words
 from gauntlet_reports.outcomes import (
     LOOKS,
     MACHINE,
@@ -24,7 +25,8 @@ from gauntlet_reports.outcomes import (
     repro_of,
     state_words,
 )
-from gauntlet_reports.run_data import Result, RunData
+from gauntlet_reports.run_data import RunData
+from gauntlet_reports.signatures import signature_of
 from gauntlet_reports.text import clipped, count, duration, one_line
 
 WARNED_DAYS = 14
@@ -41,8 +43,6 @@ _TOLD: tuple[Kind, ...] = (
     "fixed",
     "newly_flaky",
 )
-
-SignatureOf = Callable[[Result], str | None]
 
 
 class Expiry(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +70,7 @@ class Item(msgspec.Struct, frozen=True):
     cases: tuple[str, ...] = ()
     more: int = 0  # Cases beyond those named.
     repro: str = ""
+    again: Mapping[str, str] = {}  # Of the cases named: what came of running them again.
 
 
 class Section(msgspec.Struct, frozen=True):
@@ -88,21 +89,14 @@ class Digest(msgspec.Struct, frozen=True):
     status: int
 
 
-def plain_signature(result: Result) -> str | None:
-    """What went wrong in one line: the reason, or the first failed assertion."""
-    messages = (result.reason, *(failure.message for failure in result.failures))
-    return next((one_line(text) for text in messages if text.strip()), None)
-
-
 def digest_of(
     run: RunData,
     baseline: Comparison | None,
     *,
     expiries: Sequence[Expiry] = (),
-    signature_of: SignatureOf = plain_signature,
 ) -> Digest:
     """Say what a night brought; ``baseline`` is the comparison of an earlier run with it."""
-    maker = _Maker(run, baseline, expiries, signature_of)
+    maker = _Maker(run, baseline, expiries)
     told = maker.changes()
     sections = [*maker.change_sections(told), *maker.expiry_sections(), *maker.trouble_section()]
     return Digest(
@@ -121,12 +115,10 @@ class _Maker:
         run: RunData,
         baseline: Comparison | None,
         expiries: Sequence[Expiry],
-        signature_of: SignatureOf,
     ) -> None:
         self._run = run
         self._baseline = baseline
         self._expiries = expiries
-        self._signature_of = signature_of
         self._entries = entries(run)
         self._worst: dict[str, Entry] = {}
         for entry in self._entries:
@@ -187,7 +179,7 @@ class _Maker:
             return "passes now"
         if entry.result is None or entry.outcome not in ("fail", "hang", "crash"):
             return one_line(clipped(message_of(entry), _TEXT_LIMIT))
-        words = self._signature_of(entry.result) or message_of(entry)
+        words = signature_of(entry.result) or message_of(entry)
         word = LOOKS[entry.outcome].word
         passed = sum(e.case.name == case and e.outcome == "pass" for e in self._entries)
         reds = self._reds(case)
@@ -200,7 +192,17 @@ class _Maker:
     def _item(self, words: str, cases: Sequence[str]) -> Item:
         entry = self._worst.get(cases[0])
         repro = repro_of(entry, self._run) if entry and entry.outcome != "pass" else ""
-        return Item(words, tuple(cases[:_SHOWN_CASES]), max(0, len(cases) - _SHOWN_CASES), repro)
+        shown = tuple(cases[:_SHOWN_CASES])
+        again = {case: said for case in shown if (said := self._again(case))}
+        return Item(words, shown, len(cases) - len(shown), repro, again)
+
+    def _again(self, case: str) -> str:
+        """The class of a failure, or that nothing is known of it although the night would ask."""
+        if case in self._run.classes:
+            return class_words(self._run.classes[case])
+        entry = self._worst.get(case)
+        failed = entry is not None and entry.outcome in ("fail", "hang", "crash")
+        return "did not run again" if failed and self._run.info.get("rerun") else ""
 
     def expiry_sections(self) -> list[Section]:
         """Expectations that have expired, with what fails again, and those that soon will."""

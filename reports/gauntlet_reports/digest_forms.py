@@ -35,4 +35,5 @@ def render_digest_markdown(digest: Digest) -> str:
 
 
 def _names(item: Item) -> list[str]:
-    return [*item.cases, *([f"and {item.more:,} more"] if item.more else [])]
+    cases = [f"{case} ({item.again[case]})" if case in item.again else case for case in item.cases]
+    return [*cases, *([f"and {item.more:,} more"] if item.more else [])]

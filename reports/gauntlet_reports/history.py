@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from gauntlet_reports.outcomes import LOOKS, RED, SEVERITY, Outcome, entries, totals
+from gauntlet_reports.outcomes import LOOKS, RED, SEVERITY, Outcome, outcomes_in, totals
 from gauntlet_reports.past import NIGHTS, Past, StoredNight
 from gauntlet_reports.run_data import RunData
 from gauntlet_reports.text import count
@@ -73,7 +73,7 @@ def history_of(run: RunData, past: Past, first: Iterable[tuple[str, str]] = ()) 
     stored_runs = past.runs()
     before = _nights_before(run, stored_runs)[: NIGHTS - 1]
     stored = past.history(before[0].run_id, len(before)) if before else {}
-    own = _own_outcomes(run)
+    own = outcomes_in(run)
     nights = [_night(night.run_id, night.started.isoformat(), night.totals) for night in before]
     nights.reverse()
     nights.append(_night(run.folder, run.started, totals(run)))
@@ -115,14 +115,6 @@ def _nights_before(run: RunData, stored: Iterable[StoredNight]) -> list[StoredNi
 
 def _night(run_id: str, started: str, counts: Mapping[str, int] | Mapping[Outcome, int]) -> Night:
     return Night(run_id, started, {str(name): number for name, number in counts.items() if number})
-
-
-def _own_outcomes(run: RunData) -> dict[str, Outcome]:
-    """The worst outcome of each case over its repetitions."""
-    own: dict[str, Outcome] = {}
-    for entry in entries(run):  # Worst first, so the first of a case is the one that counts.
-        own.setdefault(entry.case.name, entry.outcome)
-    return own
 
 
 def _seen(past: Past, stored: Iterable[StoredNight]) -> dict[str, Seen]:

@@ -65,7 +65,7 @@ _SUMMARY = {
     "cpu": ("model",),
     "memory": ("total_mib",),
 }
-_SUMMARY_UNITS = {"memory": "{} MiB"}
+_SUMMARY_UNITS = {"memory": "{}\N{NO-BREAK SPACE}MiB"}
 
 
 def render_html(run: RunData, background: Background | None = None) -> str:

@@ -9,7 +9,7 @@ from statistics import median
 
 import msgspec
 
-from gauntlet_reports.run_data import Result
+from gauntlet_reports.run_data import Result, RunData
 
 # A value may differ by this factor, upwards or downwards, before it counts as shifted.
 DEFAULT_BAND = 2.0
@@ -18,6 +18,12 @@ DEFAULT_BAND = 2.0
 ENOUGH_VALUES = 5
 # A count is widened by this on both sides: whether one kill fell inside a call or none is chance.
 COUNT_SLACK = 1.5
+
+OF_CHANCE = frozenset({"attached", "kills_inside_a_call", "readers_met"})
+"""How often a race or a kill met what it is for: that tells of the run and not of the system."""
+
+# Times, rates and shares: who else has the processors meanwhile decides them.
+_OF_SCHEDULING = ("_ns", "_us", "_ms", "_s", "_percent")
 
 Key = tuple[str, str]
 """A case and the name of what it measured."""
@@ -77,15 +83,37 @@ def measured(results: Iterable[Result]) -> dict[Key, list[float]]:
     return found
 
 
-def shifts(before: Iterable[Result], after: Iterable[Result], band: float) -> list[Shift]:
-    """What both runs measured and what lies apart, the largest ratio first."""
-    earlier, later = measured(before), measured(after)
-    found = []
+class Shifts(msgspec.Struct, frozen=True):
+    """What lies apart, the largest ratio first, and how many values say too little for that."""
+
+    found: list[Shift]
+    uncertain: int
+
+
+def shifts(before: RunData, after: RunData, band: float) -> Shifts:
+    """Hold what both runs measured against each other.
+
+    What chance counted is left out. Where several cases ran at once, so are times, rates and shares
+    that were measured only a few times: two runs of one system differ in them tenfold.
+    """
+    earlier, later = measured(before.results), measured(after.results)
+    found, uncertain = [], 0
     for key in earlier.keys() & later.keys():
+        if key[1] in OF_CHANCE:
+            continue
+        if _is_uncertain(key, earlier[key], before) or _is_uncertain(key, later[key], after):
+            uncertain += 1
+            continue
         first, second = interval(earlier[key], band), interval(later[key], band)
         if apart(first, second):
             found.append(Shift(case=key[0], name=key[1], before=first, after=second))
-    return sorted(found, key=lambda shift: (-_distance(shift), shift.case, shift.name))
+    found.sort(key=lambda shift: (-_distance(shift), shift.case, shift.name))
+    return Shifts(found, uncertain)
+
+
+def _is_uncertain(key: Key, values: list[float], run: RunData) -> bool:
+    beside_others = run.info.get("jobs") not in (None, 1)
+    return beside_others and len(values) < ENOUGH_VALUES and key[1].endswith(_OF_SCHEDULING)
 
 
 def _distance(shift: Shift) -> float:

@@ -24,6 +24,8 @@ Key = tuple[str, str]
 _ARROW = " -> "
 _OF_A_SEARCH = re.compile(r"\n|\bseed \d|\d/s\b|\d executions\b")
 _NUMBER = re.compile(r"\d[\d,.]*")
+# Of a point that was not met there is no ending: the seed and chance decide which those are.
+_NOT_MET = re.compile(r"\d[\d,.]* (points\b|not reached$)")
 
 
 class Behaviour(msgspec.Struct, frozen=True):
@@ -99,8 +101,9 @@ def answers(texts: Iterable[str]) -> Mapping[str, set[str]]:
         if arrow:
             tried[asked].add(answer)
     if not tried:
-        endings = [line for line in lines if _NUMBER.match(line)]
-        tried.update((_NUMBER.sub("n", line), set()) for line in endings or lines)
+        endings = [line for line in lines if _NUMBER.match(line)] or lines
+        met = [line for line in endings if not _NOT_MET.match(line)]
+        tried.update((_NUMBER.sub("n", line), set()) for line in met)
     return tried
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import msgspec
 
-from gauntlet_reports.run_data import PlannedCase, Result, RunData, Unfinished
+from gauntlet_reports.run_data import PlannedCase, Result, RunData, Unfinished, Verdict
 
 Outcome = Literal[
     "error",
@@ -59,13 +59,35 @@ STATUS_FAILED = 1
 STATUS_MACHINE = 3
 
 
-def outcome_of(result: Result) -> Outcome:
+def judged(verdict: Verdict, expected: bool) -> Outcome:
     """An expected deviation is no failure, and a pass where one was expected is."""
-    if result.expected and result.verdict in ("fail", "hang", "crash"):
+    if expected and verdict in ("fail", "hang", "crash"):
         return "expected"
-    if result.expected and result.verdict == "pass":
+    if expected and verdict == "pass":
         return "unexpected_pass"
-    return result.verdict
+    return verdict
+
+
+def outcome_of(result: Result) -> Outcome:
+    """The verdict of a result in the light of expectations."""
+    return judged(result.verdict, result.expected)
+
+
+def worst_outcomes(told: Iterable[tuple[str, Outcome]]) -> dict[str, Outcome]:
+    """The outcome that speaks for each case: the worst of its repetitions, in any order."""
+    worst: dict[str, Outcome] = {}
+    for case, outcome in told:
+        if case not in worst or SEVERITY[outcome] < SEVERITY[worst[case]]:
+            worst[case] = outcome
+    return worst
+
+
+def outcomes_in(run: RunData) -> dict[str, Outcome]:
+    """The outcome that speaks for each case of a run."""
+    told: list[tuple[str, Outcome]] = [(r.case, outcome_of(r)) for r in run.results]
+    told += [(one.case.name, "unfinished") for one in run.unfinished]
+    told += [(case.name, "not_reached") for case in run.not_reached]
+    return worst_outcomes(told)
 
 
 class Entry(msgspec.Struct, frozen=True):

@@ -10,7 +10,7 @@ import msgspec
 
 from gauntlet_reports.background import Background
 from gauntlet_reports.changes import KINDS
-from gauntlet_reports.flakes import class_of
+from gauntlet_reports.flakes import flake_words
 from gauntlet_reports.groups import NO_SUBJECT
 from gauntlet_reports.history import ABSENT, LETTERS
 from gauntlet_reports.outcomes import (
@@ -254,8 +254,7 @@ def _detail(entry: Entry, run: RunData, tables: _Tables, limit: int, tail: str) 
             detail["repro"] = visible(repro)
     if entry.result:
         detail |= _result_detail(entry.result, tables, limit)
-        flake = class_of(entry.result, run)
-        detail["flake"] = shown_whole(flake.name) if flake else None
+        detail["flake"] = shown_whole(flake_words(entry, run))
     return {key: value for key, value in detail.items() if value not in (None, "", [], {})}
 
 

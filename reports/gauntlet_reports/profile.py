@@ -15,7 +15,14 @@ from typing import Any, Literal, get_args
 import msgspec
 
 from gauntlet_reports.groups import METHODS
-from gauntlet_reports.measurements import DEFAULT_BAND, Interval, apart, interval, measured
+from gauntlet_reports.measurements import (
+    DEFAULT_BAND,
+    OF_CHANCE,
+    Interval,
+    apart,
+    interval,
+    measured,
+)
 from gauntlet_reports.observations import answers, is_record, observed
 from gauntlet_reports.run_data import Result, RunData
 
@@ -43,22 +50,20 @@ _TOPICS: dict[Topic, re.Pattern[str]] = {
     "waking and order": re.compile(r"woken|wake|order|fair|first|waiter"),
     "what a flood leaves": re.compile(r"kept|coalesc|flood|without_an_answer"),
     "limits and capacities": re.compile(
-        r"capacity|limit|_max|fit|attached|regions|mappings|descriptor|largest"
+        r"capacity|limit|_max|fit|regions|mappings|descriptor|largest"
     ),
 }
 TOPICS: tuple[Topic, ...] = get_args(Topic)
 _KILL_SWEEP = re.compile(r"^sweep: .*\bkill of ")
 # How much of a case was tried, and how often chance had it that a kill met a call.
-_OF_A_SEARCH = frozenset(
+_OF_A_SEARCH = OF_CHANCE | frozenset(
     {
         "accesses_made",
         "accesses_refused",
         "executions",
         "kill_points",
-        "kills_inside_a_call",
         "points",
         "programs",
-        "readers_met",
         "strayed_points",
         "stuck_points",
         "undecided_histories",
@@ -67,8 +72,6 @@ _OF_A_SEARCH = frozenset(
 # A record even where it is one line: nothing there could fail.
 _FAILING_CALLS = "failing calls: "
 _ENDING = re.compile(r"^n\s+")
-# Of a point that was not met there is no ending.
-_NO_ENDING = re.compile(r"^(points\b|not reached$)")
 
 
 class Value(msgspec.Struct, frozen=True, kw_only=True):
@@ -202,8 +205,7 @@ def _observed(results: Iterable[Result], cases: Mapping[str, Result]) -> list[Va
 
 def _endings(records: Iterable[str]) -> set[str]:
     """The kinds of ending of a kill sweep, without how often each was met."""
-    found = {_ENDING.sub("", line) for line in answers(records) if _ENDING.match(line)}
-    return {ending for ending in found if not _NO_ENDING.match(ending)}
+    return {_ENDING.sub("", line) for line in answers(records) if _ENDING.match(line)}
 
 
 def _value(

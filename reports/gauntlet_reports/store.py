@@ -14,6 +14,7 @@ from gauntlet_reports import store_queries, store_writing
 from gauntlet_reports.store_queries import Point, Span, StoredRun
 from gauntlet_reports.store_schema import (
     WAIT_S,
+    DamagedStoreError,
     OlderStoreError,
     StoreError,
     StoreMachineError,
@@ -24,6 +25,7 @@ from gauntlet_reports.store_schema import (
 
 __all__ = [
     "STORE_NAME",
+    "DamagedStoreError",
     "OlderStoreError",
     "Point",
     "Span",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import shutil
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from gauntlet_reports.store import Store
 from gauntlet_reports.store_schema import (
     TABLES,
     WAIT_S,
+    DamagedStoreError,
     OlderStoreError,
     StoreError,
     StoreMachineError,
@@ -41,6 +43,7 @@ class Rebuilt:
     added: int = 0
     refused: list[str] = field(default_factory=list)  # One line for each run that cannot be read.
     lost: list[str] = field(default_factory=list)  # Runs of the old store that have no folder.
+    set_aside: Path | None = None  # Where the old store is now, if it was damaged.
 
 
 def run_folders(runs: Path) -> list[Path]:
@@ -59,8 +62,31 @@ def rebuild(
     """Make the store from the runs under ``runs`` and those elsewhere that it knows already.
 
     Readers see the old store until the new one is complete; a process that is killed leaves the
-    old one. Raises StoreError when there is something else in its place, or no room.
+    old one. One that is damaged is set aside first, and what it knew is lost. Raises StoreError
+    when there is something else in its place, or no room.
     """
+    try:
+        return _rebuild(path, runs, tell, wait_s)
+    except DamagedStoreError:
+        aside = _set_aside(path)
+        made = _rebuild(path, runs, tell, wait_s)
+        made.set_aside = aside
+        return made
+
+
+def _set_aside(path: Path) -> Path:
+    """Move a damaged store out of the way, with what is not merged into its file; return where."""
+    aside = path.with_name(f"{path.name}.damaged")
+    try:
+        for ending in ("", "-wal", "-shm"):
+            with contextlib.suppress(FileNotFoundError):
+                path.with_name(path.name + ending).replace(f"{aside}{ending}")
+    except OSError as error:
+        raise StoreMachineError(f"{path} cannot be moved away: {error.strerror}") from None
+    return aside
+
+
+def _rebuild(path: Path, runs: Path, tell: Tell, wait_s: float) -> Rebuilt:
     home = path.absolute().parent.resolve()
     made = Rebuilt()
     with closing(connect(path, write=True, wait_s=wait_s, older_too=True)) as store:
@@ -138,7 +164,7 @@ def _replace(store: sqlite3.Connection, fresh: Path, home: Path, path: Path) -> 
     return known
 
 
-@contextmanager
+@contextlib.contextmanager
 def _workshop(home: Path) -> Iterator[Path]:
     """A folder beside the store that goes away; those of processes that were killed go, too."""
     with one_at_a_time(home):

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import shlex
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -85,6 +86,10 @@ class OlderStoreError(StoreError):
     """The store is of an older schema: it has to be made again from the journals."""
 
 
+class DamagedStoreError(StoreError):
+    """The file of the store is damaged: it has to be made again from the journals."""
+
+
 def connect(
     path: Path, *, write: bool, wait_s: float, older_too: bool = False
 ) -> sqlite3.Connection:
@@ -95,7 +100,7 @@ def connect(
     """
     path = path.absolute()
     if not write and not path.exists():
-        raise StoreError(f"there is no store at {path}; make it: harness/gauntlet store rebuild")
+        raise StoreError(f"there is no store at {path}; make it: {rebuild_command(path)}")
     if not path.parent.is_dir():
         raise StoreError(f"{path.parent} is no folder: no store can be there")
     mode = "rwc" if write else "ro"
@@ -114,6 +119,11 @@ def connect(
             connection.close()
             raise
     return connection
+
+
+def rebuild_command(path: Path) -> str:
+    """The command that makes this store again."""
+    return f"harness/gauntlet store rebuild --store {shlex.quote(str(path))}"
 
 
 def make_tables(connection: sqlite3.Connection) -> None:
@@ -180,8 +190,7 @@ def _check(connection: sqlite3.Connection, path: Path, older_too: bool) -> None:
         raise StoreError(f"{path} is of schema {version}; this program knows {SCHEMA_VERSION}")
     if version < SCHEMA_VERSION and not older_too:
         raise OlderStoreError(
-            f"{path} is of the older schema {version}; make it again:"
-            " harness/gauntlet store rebuild"
+            f"{path} is of the older schema {version}; make it again: {rebuild_command(path)}"
         )
 
 
@@ -213,12 +222,11 @@ def _in_words(path: Path, error: sqlite3.Error) -> StoreError:
     if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _is_full(path.parent)):
         return StoreMachineError(f"{path}: the disk is full; nothing was written")
     if code == sqlite3.SQLITE_NOTADB:
-        return StoreError(f"{path} is no store: not a SQLite file")
-    if code == sqlite3.SQLITE_CORRUPT:
         return StoreError(
-            f"{path} is damaged ({error}); remove it, then make it again:"
-            " harness/gauntlet store rebuild"
+            f"{path} is no store: not a SQLite file; move it away, then: {rebuild_command(path)}"
         )
+    if code == sqlite3.SQLITE_CORRUPT:
+        return DamagedStoreError(f"{path} is damaged; make it again: {rebuild_command(path)}")
     return StoreMachineError(f"{path}: {error}")
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import median
 
 from gauntlet_reports.measurements import measured
-from gauntlet_reports.outcomes import SEVERITY, Outcome, outcome_of, totals
+from gauntlet_reports.outcomes import Outcome, outcomes_in, totals
 from gauntlet_reports.run_data import SCHEMA_VERSION, Result, RunData, load_run
 from gauntlet_reports.signatures import signature_of
 from gauntlet_reports.store_schema import StoreError, transaction
@@ -113,22 +113,11 @@ def insert_run(connection: sqlite3.Connection, run: RunData, folder: str, stamp:
         ),
     ).lastrowid
     assert row is not None
-    worst = _worst_outcomes(run)
+    worst = outcomes_in(run)
     cases = _intern(connection, "cases", "name", worst)
     _insert_strip(connection, row, worst, cases)
     _insert_failures(connection, row, run.results, cases)
     _insert_numbers(connection, row, run.results, cases)
-
-
-def _worst_outcomes(run: RunData) -> dict[str, Outcome]:
-    """The outcome that speaks for each case: the worst of its repetitions."""
-    worst: dict[str, Outcome] = {case.name: "not_reached" for case in run.not_reached}
-    told: list[tuple[str, Outcome]] = [(r.case, outcome_of(r)) for r in run.results]
-    told += [(one.case.name, "unfinished") for one in run.unfinished]
-    for case, outcome in told:
-        if case not in worst or SEVERITY[outcome] < SEVERITY[worst[case]]:
-            worst[case] = outcome
-    return worst
 
 
 def _insert_strip(

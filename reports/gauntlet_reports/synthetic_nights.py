@@ -92,7 +92,7 @@ class Night:
 def write_nights(folder: Path, count: int, cases: int) -> list[Path]:
     """Write the folders of so many nights with so many cases; return them, oldest first."""
     templates = templates_of(planned := planned_cases(cases)[:cases])
-    return [_write_night(folder, Night(number, planned), templates) for number in range(count)]
+    return [write_night(folder, Night(number, planned), templates) for number in range(count)]
 
 
 def templates_of(cases: list[Line]) -> list[Line]:
@@ -101,7 +101,8 @@ def templates_of(cases: list[Line]) -> list[Line]:
     return [ended(case, "pass", chance) for case in cases]
 
 
-def _write_night(folder: Path, night: Night, templates: list[Line]) -> Path:
+def write_night(folder: Path, night: Night, templates: list[Line]) -> Path:
+    """Write the folder of one night and return it."""
     path = folder / night.run_id
     path.mkdir(parents=True)
     (path / "run.json").write_bytes(msgspec.json.encode(night.info()))

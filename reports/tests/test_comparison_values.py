@@ -6,20 +6,21 @@ import pytest
 
 from gauntlet_reports.measurements import DEFAULT_BAND, Shift, interval, shifts
 from gauntlet_reports.observations import Behaviour, RecordChange, behaviours, record_changes
-from gauntlet_reports.run_data import Result
+from gauntlet_reports.run_data import Result, RunData
 
 CASE = "PipesConformance.CapacityReached_SendWaits/pipe"
 
 
-def measuring(*values: float, name: str = "round_trip_ns") -> list[Result]:
-    return [
+def measuring(*values: float, name: str = "round_trip_ns", jobs: int = 1) -> RunData:
+    results = [
         Result(case=CASE, verdict="pass", repetition=place, measured={name: value})
         for place, value in enumerate(values)
     ]
+    return RunData(folder="run", info={"jobs": jobs}, results=results)
 
 
 def shifted(before: list[float], after: list[float], band: float = DEFAULT_BAND) -> list[Shift]:
-    return shifts(measuring(*before), measuring(*after), band)
+    return shifts(measuring(*before), measuring(*after), band).found
 
 
 @pytest.mark.parametrize(
@@ -64,7 +65,24 @@ def test_a_shift_tells_both_intervals_and_the_ratio() -> None:
 
 
 def test_what_only_one_run_measured_is_no_shift() -> None:
-    assert shifts(measuring(1.5), measuring(9.5, name="other_ns"), DEFAULT_BAND) == []
+    assert shifts(measuring(1.5), measuring(9.5, name="other_ns"), DEFAULT_BAND).found == []
+
+
+@pytest.mark.parametrize("name", ["round_trip_ns", "messages_per_s", "fairness_min_share_percent"])
+def test_what_others_decide_is_compared_from_five_values_on_or_alone(name: str) -> None:
+    def counts(few: int, jobs: int) -> tuple[int, int]:
+        before = measuring(*[1.5] * few, name=name, jobs=jobs)
+        made = shifts(before, measuring(*[15.5] * 5, name=name, jobs=6), DEFAULT_BAND)
+        return len(made.found), made.uncertain
+
+    assert (counts(4, 6), counts(5, 6), counts(1, 1)) == ((0, 1), (1, 0), (1, 0))
+    capacity = [measuring(value, name="capacity_bytes", jobs=6) for value in (100.0, 900.0)]
+    assert len(shifts(capacity[0], capacity[1], DEFAULT_BAND).found) == 1
+
+
+def test_how_often_a_race_was_met_is_no_shift() -> None:
+    made = shifts(measuring(0, name="attached"), measuring(600, name="attached"), DEFAULT_BAND)
+    assert (made.found, made.uncertain) == ([], 0)
 
 
 def test_a_count_never_reaches_below_zero() -> None:
@@ -120,9 +138,10 @@ SCHEDULE = "pct, seed {0}, C11: 500 executions (0 redundant), {0} steps, {1} dea
         (CALLS.format("reported"), CALLS.format("reported").replace("mmap #1", "mmap #2")),
         (CALLS.format("reported"), "0 of 94 failures tried\n"),
         (SWEEP.format(2, "1 stuck: sender in futex"), SWEEP.format(5, "9 stuck: sender in futex")),
+        (SWEEP.format(2, "3 not reached"), SWEEP.format(2, "1 points were not met again")),
         (SCHEDULE.format(123, 0), SCHEDULE.format(777, 0)),
     ],
-    ids=["other calls tried", "nothing tried", "other counts", "other seed and rate"],
+    ids=["other calls tried", "nothing tried", "other counts", "not met", "other seed and rate"],
 )
 def test_seed_load_and_chance_change_neither_a_behaviour_nor_a_record(
     before: str, after: str

@@ -10,7 +10,7 @@ import pytest
 from gauntlet_reports.comparison import compare
 from gauntlet_reports.digest import Digest, Expiry, digest_of
 from gauntlet_reports.digest_forms import render_digest_markdown, render_digest_text
-from gauntlet_reports.run_data import PlannedCase, Result, RunData, RunEvent, Verdict
+from gauntlet_reports.run_data import FlakeClass, PlannedCase, Result, RunData, RunEvent, Verdict
 
 Verdicts = dict[str, Verdict | list[Verdict]]
 
@@ -72,12 +72,12 @@ def test_each_class_has_its_section_and_whatever_is_no_change_has_none() -> None
         " 1 newly flaky."
     )
     assert [(s.title, s.items[0].what, s.items[0].cases) for s in made.sections] == [
-        ("Regressions", "crash: it was a crash", ("regressed",)),
-        ("New failures", "fail: it was a fail", ("broken",)),
+        ("Regressions", "crash: no promise: crash: it was a crash", ("regressed",)),
+        ("New failures", "fail: no promise: it was a fail", ("broken",)),
         ("Disappeared", "the run has no such case", ("lost",)),
         ("Unexpected passes", "passed, although it was expected to fail", ("known",)),
         ("Fixed", "passes now", ("fixed",)),
-        ("Newly flaky", "fail in 1 of 3 repetitions: it was a fail", ("flaky",)),
+        ("Newly flaky", "fail in 1 of 3 repetitions: no promise: it was a fail", ("flaky",)),
     ]
     assert made.sections[0].items[0].repro == "harness/gauntlet repro regressed --seed 7"
     assert made.sections[4].items[0].repro == ""
@@ -94,6 +94,34 @@ def test_one_thing_that_went_wrong_is_one_item_however_many_cases() -> None:
     (section,) = made.sections
     (item,) = section.items
     assert (len(item.cases), item.more) == (5, 3)
+
+
+def rerun_night(before: Verdicts | None, after: Verdicts) -> Digest:
+    """Digest of a night that ran A again six times, and whatever else failed not at all."""
+    later = run("later", after, rerun=True)
+    later.classes = {"A": FlakeClass(case="A", name="load-dependent", attempts=6, failed=2)}
+    return digest_of(later, compare(run("earlier", before), later) if before else None)
+
+
+def test_new_failure_is_told_with_its_class_and_what_its_attempts_said() -> None:
+    after: Verdicts = {"A": "fail", "B": "fail", "C": ["fail", "pass"], "known": "pass"}
+    made = rerun_night({"A": "pass", "B": "not_run", "C": "pass", "known": "fail"}, after)
+    assert {s.title: dict(s.items[0].again) for s in made.sections} == {
+        "Regressions": {"A": "load-dependent: failed again in 2 of 6 attempts"},
+        "New failures": {"B": "did not run again"},
+        "Newly flaky": {"C": "did not run again"},
+        "Unexpected passes": {},
+    }
+    line = "A (load-dependent: failed again in 2 of 6 attempts)\n"
+    assert f"\n    {line}" in render_digest_text(made)
+    assert f"\n  - {line}" in render_digest_markdown(made)
+    first = rerun_night(None, {"A": "fail"})
+    assert list(first.sections[0].items[0].again) == ["A"]
+
+
+def test_night_that_was_not_to_run_anything_again_says_nothing_of_it() -> None:
+    made = digest({"A": "pass"}, {"A": "fail"})
+    assert made.sections[0].items[0].again == {}
 
 
 def test_without_a_baseline_what_fails_is_told() -> None:
@@ -169,8 +197,9 @@ def test_damaged_trouble_is_told_and_not_raised() -> None:
 def test_forms_say_the_same_and_no_text_leaves_its_line(nasty: str) -> None:
     made = digest({nasty: "pass"}, {nasty: "fail"})
     text, markdown = render_digest_text(made), render_digest_markdown(made)
-    assert text.startswith("1 changed: 1 regression.\n\nRegressions:\n  - fail: it was a fail\n")
-    assert markdown.startswith("# 1 changed: 1 regression.\n\n## Regressions\n\n- fail: it was")
+    told = "- fail: no promise: it was a fail\n"
+    assert text.startswith(f"1 changed: 1 regression.\n\nRegressions:\n  {told}")
+    assert markdown.startswith(f"# 1 changed: 1 regression.\n\n## Regressions\n\n{told}")
     for form in (text, markdown):
         assert form.endswith("\n")
         assert "\x1b" not in form

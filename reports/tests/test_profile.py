@@ -79,8 +79,8 @@ def test_what_a_search_tried_is_left_out_but_how_kills_ended_is_not(tmp_path: Pa
     assert measured(
         tmp_path,
         line(measured={"points": 60, "send_reported": 3}, observed=sweep | table | held_up),
-        line(OTHER, measured={"programs": 8, "attached": 9}, observed=calls),
-    ) == {"sweep: pipe, kill of writer": ["fine", "stuck: x"], "attached": [9.0]}
+        line(OTHER, measured={"programs": 8, "regions": 9, "attached": 7}, observed=calls),
+    ) == {"sweep: pipe, kill of writer": ["fine", "stuck: x"], "regions": [9.0]}
 
 
 def test_limits_of_the_machine_come_first_and_methods_in_their_order(tmp_path: Path) -> None:
@@ -89,13 +89,13 @@ def test_limits_of_the_machine_come_first_and_methods_in_their_order(tmp_path: P
     made = profile(
         tmp_path,
         line(queue, observed={"capacity": "4"}),
-        line(observed={"attached": "1"}),
+        line(observed={"regions": "1"}),
         fingerprint=fingerprint,
     )
     assert [(value.method, value.name) for value in made.values] == [
         ("system", "ipc fs.mqueue.msg_max"),
         ("system", "limits NOFILE"),
-        ("pipes", "attached"),
+        ("pipes", "regions"),
         ("message_queues", "capacity"),
     ]
     assert made.fingerprint == fingerprint

@@ -129,7 +129,8 @@ def test_results_json_has_attempts_class_and_groups(run: RunData) -> None:
 
 
 def test_the_page_has_the_class(run: RunData) -> None:
-    assert '"flake":"load-dependent"' in render(run, "html")
+    told = '"flake":"load-dependent: failed again in 1 of 2 attempts"'
+    assert told in render(run, "html")
 
 
 def test_lines_fit_their_schema(lines: list[Line]) -> None:

@@ -15,7 +15,13 @@ import pytest
 
 from gauntlet_reports import store_schema
 from gauntlet_reports.sample_run import planned_cases, run_info, sample_lines, write_run
-from gauntlet_reports.store import OlderStoreError, Store, StoreError, StoreMachineError
+from gauntlet_reports.store import (
+    DamagedStoreError,
+    OlderStoreError,
+    Store,
+    StoreError,
+    StoreMachineError,
+)
 from gauntlet_reports.store_rebuild import add_or_rebuild, rebuild
 from gauntlet_reports.synthetic_nights import write_nights
 
@@ -239,17 +245,29 @@ def test_a_foreign_file_is_refused_and_not_touched(
     assert path.read_bytes() == before
 
 
-def test_a_damaged_store_says_how_to_get_it_back(tmp_path: Path) -> None:
+def damage(path: Path) -> None:
+    """Overwrite all of a store but its head."""
+    data = bytearray(path.read_bytes())
+    data[4096:] = b"\xa5" * (len(data) - 4096)
+    path.write_bytes(data)
+
+
+def test_a_damaged_store_says_how_to_get_it_back_and_that_works(tmp_path: Path) -> None:
     (folder,) = write_nights(tmp_path, 1, 500)
     path = tmp_path / "store.sqlite"
     with open_for_writing(path) as store:
         store.add_run(folder)
-    data = bytearray(path.read_bytes())
-    data[4096:] = b"\xa5" * (len(data) - 4096)
-    path.write_bytes(data)
-    said = refused(lambda: Store.open(path, write=False).runs())
-    assert "is damaged" in said
-    assert "harness/gauntlet store rebuild" in said
+    damage(path)
+    damaged = path.read_bytes()
+    said = refused(lambda: Store.open(path, write=False).runs(), DamagedStoreError)
+    assert said == (
+        f"{path} is damaged; make it again: harness/gauntlet store rebuild --store {path}"
+    )
+    made = rebuild(path, tmp_path)
+    assert (made.added, made.set_aside) == (1, tmp_path / "store.sqlite.damaged")
+    assert (tmp_path / "store.sqlite.damaged").read_bytes() == damaged
+    with Store.open(path, write=False) as store:
+        assert len(store.history(folder.name)) == 500
 
 
 def test_no_store_and_no_folder_are_one_line(tmp_path: Path) -> None:

@@ -129,6 +129,7 @@ const fillDrawer = (item) => {
     promise ? paragraph("Promise", promise)
             : paragraph("Promise", item.subject === "-" ? "" : `What ${item.subject} claims.`),
     paragraph(item.outcome === "expected" ? "Why it failed" : "Reason", text(detail.reason)),
+    paragraph("Run again", detail.flake ?? ""),
     paragraph("What would help", text(detail.remedy)),
     historyPart(item),
     failureList(detail),

@@ -41,10 +41,12 @@
     appendBreakable(name, titleOf(item));
     const head = element("th", "", name);
     head.scope = "row";
+    const subject = element("td");
+    appendBreakable(subject, subjectWords(item.subject));
     const strip = stripOf(item);
     const past = nights.length ? element("td", "past", strip ? drawStrip(strip) : null) : null;
     return element("tr", "", element("td", "", chipOf(item)), head,
-                   element("td", "", subjectWords(item.subject)), element("td", "", item.kind),
+                   subject, element("td", "", item.kind),
                    element("td", "number", durationWords(item.ms)), past);
   };
 
