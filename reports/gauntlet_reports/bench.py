@@ -124,19 +124,20 @@ class Bench(msgspec.Struct, frozen=True, kw_only=True):
         """The aims of all tables."""
         return [aim for table in self.tables for aim in table.aims]
 
-    def missing(self) -> list[tuple[Table, Series]]:
-        """Where the reference itself was not measured: then the run is not whole."""
-        return [
-            (table, series)
-            for table in self.tables
-            for series in table.series
-            if series.is_reference and not series.was_measured
-        ]
-
 
 def is_busy(load: float, cpus: int) -> bool:
     """Whether a load average is too high for figures to mean much."""
     return load > QUIET_LOAD_PER_CPU * cpus
+
+
+def missing_references(tables: Sequence[Table]) -> list[tuple[Table, Series]]:
+    """Where the reference itself was not measured: then the bench is not whole."""
+    return [
+        (table, series)
+        for table in tables
+        for series in table.series
+        if series.is_reference and not series.was_measured
+    ]
 
 
 def read_tables(text: bytes) -> list[Table]:
