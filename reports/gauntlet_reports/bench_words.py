@@ -50,7 +50,7 @@ def aim_lines(bench: Bench, color: bool) -> list[str]:
     lines += [
         f"row {table.row}  {one_line(table.title)}: {one_line('; '.join(table.notes))}"
         for table in bench.tables
-        if not table.aims
+        if table.notes and not table.aims
     ]
     return [*lines, headline(bench)]
 
