@@ -13,8 +13,9 @@ from gauntlet_harness.cases import Profile
 from gauntlet_harness.command_options import PROFILES, SELECT_HELP, suite_options
 from gauntlet_harness.durations import parse_budget
 from gauntlet_harness.errors import UsageError
+from gauntlet_harness.resume import resume_run
 from gauntlet_harness.seeds import parse_seed
-from gauntlet_harness.validate import Request, resume_run, start_run
+from gauntlet_harness.validate import Request, start_run
 
 
 def validate_command(root: Callable[[], Path]) -> click.Command:
