@@ -222,7 +222,7 @@ def test_signal_ends_the_program_and_says_one_line(
     process = start_gauntlet("bench")
     eventually(told.exists, "the program runs")
     process.send_signal(number)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=180)
     assert (process.returncode, out) == (3, "")
     assert err.splitlines()[-1] == "gauntlet: interrupted"
     assert "Traceback" not in err
@@ -248,7 +248,7 @@ needs_real = pytest.mark.skipif(
 def test_rows_are_those_of_the_program() -> None:
     for row, status in ((FIRST_ROW - 1, 2), (LAST_ROW + 1, 2), (FIRST_ROW, 0), (LAST_ROW, 0)):
         done = subprocess.run(
-            [REAL, "--rows", str(row), "--help"], capture_output=True, timeout=60, check=False
+            [REAL, "--rows", str(row), "--help"], capture_output=True, timeout=180, check=False
         )
         assert done.returncode == status
 
