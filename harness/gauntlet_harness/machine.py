@@ -1,4 +1,4 @@
-"""Whether the machine lacked something while a case ran: memory, or room on a disk."""
+"""What the machine tells: its start, and whether it lacked memory or room while a case ran."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 # Where cases and the harness write: without room here nothing that is written can be believed.
 _WRITTEN = (Path("/dev/shm"), Path("/tmp"))
 _LEAST_BYTES = 1 << 20
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
 @dataclass(frozen=True)
@@ -42,3 +43,11 @@ def trouble_since(before: MachineState, folder: Path) -> str:
             if room.f_blocks and room.f_bavail * room.f_frsize < _LEAST_BYTES:
                 troubles.append(f"there is no room left in {place}")
     return "; ".join(troubles)
+
+
+def boot_id() -> str:
+    """Return the kernel's name for the time since it was started, or ``""``."""
+    try:
+        return _BOOT.read_text().strip()
+    except OSError:
+        return ""

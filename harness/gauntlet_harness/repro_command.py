@@ -5,33 +5,23 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
 
 import click
 from rich.console import Console
 
 from gauntlet_harness import repro as repro_module
 from gauntlet_harness.cases import Profile
+from gauntlet_harness.command_options import PROFILES, suite_options
 from gauntlet_harness.errors import STATUS_FAILED, STATUS_OK, UsageError
+from gauntlet_harness.list_command import built_cases
 from gauntlet_harness.repetitions import Repetitions, repetitions_from, repetitions_of_rate
 from gauntlet_harness.repro import STATUS_CANNOT_TELL
 from gauntlet_harness.runner import Job
 from gauntlet_harness.seeds import parse_seed
-from gauntlet_harness.suite import Listed, find_case
+from gauntlet_harness.suite import find_case
 
 # From 128 on `git bisect run` stops instead of taking the status for a verdict.
 STATUS_STOP = 130
-_PROFILES = click.Choice(["smoke", "full", "soak"])
-
-# The cases of the given suites, or of the built ones after building them.
-ListCases = Callable[[tuple[Path, ...], str | None, Profile, bool], list[Listed]]
-
-
-class Decorator(Protocol):
-    """Adds options to a command, whatever its own are."""
-
-    def __call__(self, command: click.decorators.FC, /) -> click.decorators.FC:
-        """Return the command with them."""
 
 
 def for_bisect(command: Callable[[], int]) -> int:
@@ -48,17 +38,13 @@ def for_bisect(command: Callable[[], int]) -> int:
     return status if status in known else STATUS_CANNOT_TELL
 
 
-def repro_command(
-    root: Callable[[], Path],
-    suite_options: Decorator,
-    list_cases: ListCases,
-) -> click.Command:
+def repro_command(root: Callable[[], Path]) -> click.Command:
     """Return the command; ``root`` tells the checkout whose runs/ the names are looked up in."""
 
     @click.command()
     @click.argument("case")
     @click.option("--seed", metavar="N", help="The case's seed, as a failure printed it.")
-    @click.option("--profile", type=_PROFILES, help="As in the run; default smoke.")
+    @click.option("--profile", type=PROFILES, help="As in the run; default smoke.")
     @click.option("--repeat", type=click.IntRange(1, 1_000_000), metavar="K", help="So many times.")
     @click.option(
         "--rate",
@@ -108,7 +94,8 @@ def repro_command(
         if own_seed is None:
             raise UsageError("repro needs the seed of the failure: --seed N, or --from RUN")
         chosen: Profile = profile or asked.profile or "smoke"
-        entry = find_case(list_cases(suites, preset, chosen, no_setup), case)
+        listed = built_cases(root(), suites, preset, chosen, no_setup=no_setup)
+        entry = find_case(listed, case)
         console = Console(highlight=False)
         if asked.why:
             console.print(asked.why, markup=False, soft_wrap=True)

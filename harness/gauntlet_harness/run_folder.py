@@ -86,21 +86,13 @@ class RunFolder:
     @classmethod
     def create(cls, runs: Path, out: Path | None) -> RunFolder:
         """Make the folder, ``<UTC time>-<short>`` in ``runs`` unless ``out`` names one."""
-        moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-        path = out or runs / f"{moment}-{secrets.token_hex(2)}"
-        folder = cls(path)
+        folder = cls(make_folder(runs, out))
         try:
-            path.mkdir(parents=True, exist_ok=True)
-            if any(path.iterdir()):
-                raise UsageError(f"--out {path}: the folder is not empty")
             folder.artifacts.mkdir()
-            sync_folder(path.parent)
-        except (OSError, ValueError) as error:
-            why = error.strerror if isinstance(error, OSError) else error
-            option = "--out " if out else ""
-            raise UsageError(f"{option}{path}: cannot be written: {why}") from None
+        except OSError as error:
+            raise UsageError(f"{folder.artifacts}: cannot be written: {error.strerror}") from None
         if out is None:
-            _point_latest_to(path)
+            _point_latest_to(folder.path)
         return folder
 
     def write_info(self, info: RunInfo) -> None:
@@ -138,6 +130,25 @@ class RunFolder:
         """Write the end of the run into run.json."""
         info.ended, info.state, info.status = now(), state, status
         self.write_info(info)
+
+
+def make_folder(runs: Path, out: Path | None, prefix: str = "") -> Path:
+    """Make the folder ``out``, or else a new ``<prefix><UTC time>-<short>`` in ``runs``.
+
+    Raises UsageError where that cannot be done, or ``out`` holds something already.
+    """
+    moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    path = out or runs / f"{prefix}{moment}-{secrets.token_hex(2)}"
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        if any(path.iterdir()):
+            raise UsageError(f"--out {path}: the folder is not empty")
+        sync_folder(path.parent)
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        option = "--out " if out else ""
+        raise UsageError(f"{option}{path}: cannot be written: {why}") from None
+    return path
 
 
 def _point_latest_to(path: Path) -> None:
@@ -178,13 +189,18 @@ def find_run(root: Path, name: str, runs: Path | None = None) -> RunFolder:
     """
     runs = runs or root / "runs"
     for candidate in (Path(name), runs / name):
-        if (candidate / "run.json").is_file() or (candidate / "journal.jsonl").is_file():
+        if _is_run(candidate):
             return RunFolder(candidate.resolve())
-    known = sorted(p.name for p in runs.iterdir()) if runs.is_dir() else []
+    # The store and the folders of benches lie there as well.
+    known = sorted(p.name for p in runs.iterdir() if _is_run(p)) if runs.is_dir() else []
     hint = did_you_mean(name, known)
     if not hint:
         hint = f"; the last one is {known[-1]}" if known else "; there is none under runs/ yet"
     raise UsageError(f"no run is called {name}{hint}")
+
+
+def _is_run(path: Path) -> bool:
+    return (path / "run.json").is_file() or (path / "journal.jsonl").is_file()
 
 
 def sweep_dead_runs(runs: Path) -> list[str]:

@@ -8,9 +8,10 @@ from typing import Protocol
 
 from gauntlet_harness.fingerprint import Facts, fingerprint
 from gauntlet_harness.kernel_log import KernelLog
+from gauntlet_harness.resume import resume_run
 from gauntlet_harness.run_folder import RunFolder, nights_in, sweep_dead_runs
 from gauntlet_harness.target_kinds import TargetKind
-from gauntlet_harness.validate import Request, resume_run, start_run
+from gauntlet_harness.validate import Request, start_run
 
 
 class Target(Protocol):

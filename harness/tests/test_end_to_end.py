@@ -202,7 +202,6 @@ def test_wrong_usage_of_validate_is_one_line_and_status_2(
     ("words", "said"),
     [
         (["nightly", "x.toml"], "x.toml: No such file or directory"),
-        (["bench", "--json"], "bench is not built yet"),
         (["validat"], "there is no command 'validat'; did you mean validate?"),
         (["report", "nowhere"], "no run is called nowhere"),
         (["repro"], "CASE"),

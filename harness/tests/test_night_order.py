@@ -17,10 +17,10 @@ from gauntlet_harness.night_order import (
     outcomes_of_nights,
     unseen_nights,
 )
+from gauntlet_harness.planning import make_plan
 from gauntlet_harness.run_folder import Night, RunInfo
 from gauntlet_harness.runner import Job
 from gauntlet_harness.suite import Listed, Suite
-from gauntlet_harness.validate import make_plan
 
 
 def job(name: str) -> Job:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
 from urllib.parse import quote, urlencode
 
 from markupsafe import Markup
@@ -45,7 +43,8 @@ from gauntlet_reports.overview import overview, trouble_words
 from gauntlet_reports.page_data import page_json, shown_whole
 from gauntlet_reports.page_parts import icon, page_environment, page_file, source_hash
 from gauntlet_reports.run_data import RunData
-from gauntlet_reports.text import clipped, count, duration, moment, one_line, visible
+from gauntlet_reports.system_facts import system_groups, system_line
+from gauntlet_reports.text import clipped, count, duration, moment, one_line
 from gauntlet_reports.trends import PLOT_HEIGHT, PLOT_WIDTH
 
 _SCRIPTS = ("model.js", "history.js", "drawer.js", "list.js")
@@ -56,16 +55,6 @@ _SHOWN_GROUPS = 60
 # Of each class of changes; the comparison has a page of its own.
 _SHOWN_CHANGES = 30
 _ICON_COLOURS = {STATUS_OK: "#009e73", STATUS_FAILED: "#d55e00"}
-# What of a fingerprint stands in its one line: the group, and the names to look for in it.
-_SUMMARY = {
-    "kernel": ("name", "release"),
-    "distro": ("pretty_name",),
-    "libc": ("name", "version"),
-    "compiler": (),
-    "cpu": ("model",),
-    "memory": ("total_mib",),
-}
-_SUMMARY_UNITS = {"memory": "{}\N{NO-BREAK SPACE}MiB"}
 
 
 def render_html(run: RunData, background: Background | None = None) -> str:
@@ -107,8 +96,8 @@ def render_html(run: RunData, background: Background | None = None) -> str:
         total=len(listed),
         overview=overview(run, listed, groups, background),
         facts=_facts(run),
-        system_line=_system_line(run.info.get("fingerprint")),
-        system=_system(run),
+        system_line=system_line(run.info.get("fingerprint")),
+        system=system_groups(run.info.get("fingerprint"), run.info.get("versions")),
         trouble_words=trouble_words(run, listed),
         kernel=kernel_reports(listed),
         trouble=[entry for entry in listed if entry.outcome in MACHINE],
@@ -178,44 +167,3 @@ def _facts(run: RunData) -> list[tuple[str, str]]:
         ("Command", run.text("command")),
     ]
     return [(name, one_line(clipped(value, 500))) for name, value in facts if value]
-
-
-def _system_line(fingerprint: object) -> str:
-    """The system in one line: whatever of the usual facts the fingerprint holds."""
-    if not isinstance(fingerprint, dict):
-        return ""
-    words = []
-    for key, names in _SUMMARY.items():
-        value = fingerprint.get(key)
-        if isinstance(value, dict):
-            chosen = [value[name] for name in names if name in value] or list(value.values())[:1]
-            value = " ".join(str(one) for one in chosen)
-        if value not in (None, ""):
-            words.append(_SUMMARY_UNITS.get(key, "{}").format(value))
-    return one_line(clipped(" · ".join(words), 300))
-
-
-def _system(run: RunData) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Groups of name and value over everything that run.json says about the system."""
-    groups: dict[str, list[tuple[str, str]]] = {"general": []}
-    for section in ("fingerprint", "versions"):
-        value = run.info.get(section)
-        if not isinstance(value, dict):
-            continue
-        for key, inner in value.items():
-            if section == "versions":
-                groups.setdefault(section, []).extend(_leaves(inner, key))
-            elif isinstance(inner, dict):
-                groups.setdefault(key, []).extend(_leaves(inner, ""))
-            else:
-                groups["general"].extend(_leaves(inner, key))
-    return [(title, pairs) for title, pairs in groups.items() if pairs]
-
-
-def _leaves(value: Any, path: str) -> Iterator[tuple[str, str]]:
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            yield from _leaves(inner, f"{path}.{key}" if path else str(key))
-    else:
-        words = ", ".join(str(v) for v in value) if isinstance(value, list) else str(value)
-        yield path, visible(clipped(words, 2000))

@@ -19,11 +19,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import msgspec
 import pytest
 
 from gauntlet_reports import load_run, totals, write_reports
+from gauntlet_reports.bench_page import render_bench_html
 from gauntlet_reports.history import history_of, history_words
 from gauntlet_reports.outcomes import LOOKS
+from gauntlet_reports.sample_bench import sample_bench, sample_series, sample_tables
 from gauntlet_reports.sample_past import SamplePast
 from gauntlet_reports.sample_run import planned_cases, write_sample, write_sample_reports
 
@@ -522,5 +525,61 @@ def test_what_the_past_adds_does_not_stick_out_sideways(
         mobile=False,
     )
     browser.open((nights / "index.html").as_uri())
+    browser.ask("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    assert browser.ask("document.documentElement.scrollWidth") <= width
+
+
+@pytest.fixture(name="bench", scope="module")
+def fixture_bench(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The address of a bench's page, with a name as long as the longest of the real ones."""
+    stream, *others = sample_tables()
+    long = sample_series("reference line, loan and borrow", 25, 26, 27)
+    tables = [msgspec.structs.replace(stream, series=[*stream.series, long]), *others]
+    page = tmp_path_factory.mktemp("bench") / "index.html"
+    page.write_text(render_bench_html(sample_bench(tables, load=1.5)), encoding="utf-8")
+    return page.as_uri()
+
+
+def test_the_page_of_a_bench_is_quiet_and_each_plot_can_be_reached(
+    browser: Browser, bench: str
+) -> None:
+    browser.requests.clear()
+    browser.complaints.clear()
+    browser.open(bench)
+    met = []
+    for _ in range(30):
+        browser.press("Tab", 9)
+        met.append(browser.ask("document.activeElement.getAttribute('aria-label')"))
+    assert "Plot of row 2, throughput, 1 to 1, 8 B" in met
+    assert "Figures of row 7, idle: CPU time of a receiver" in met
+    assert [url for url in browser.requests if not url.startswith(("data:", "about:"))] == [bench]
+    assert browser.complaints == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_of_a_bench_can_be_read(browser: Browser, bench: str, scheme: str) -> None:
+    browser.call(
+        "Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}]
+    )
+    browser.open(bench)
+    assert browser.ask(CONTRAST) == []
+    words = "getComputedStyle(document.querySelector('.dots .name')).fill"
+    assert browser.ask(words) == browser.ask("getComputedStyle(document.body).color")
+    cut = "[...document.querySelectorAll('.dots text')].filter((t) => t.getBBox().x < 0).length"
+    assert browser.ask(cut) == 0
+
+
+@pytest.mark.parametrize("width", [400, 1280])
+def test_the_page_of_a_bench_does_not_stick_out_sideways(
+    browser: Browser, bench: str, width: int
+) -> None:
+    browser.call(
+        "Emulation.setDeviceMetricsOverride",
+        width=width,
+        height=900,
+        deviceScaleFactor=1,
+        mobile=False,
+    )
+    browser.open(bench)
     browser.ask("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
     assert browser.ask("document.documentElement.scrollWidth") <= width

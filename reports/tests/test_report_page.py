@@ -217,7 +217,7 @@ def test_trouble_comes_before_failures_and_failures_before_the_matrix(run: RunDa
                 "nothing to cross",
                 "There were no cases to ask.",
                 "No case has ended",
-                "This run holds no fingerprint",
+                "There is no fingerprint",
                 "No case has said what it had for itself.",
             ],
         ),
