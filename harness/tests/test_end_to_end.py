@@ -150,7 +150,7 @@ def test_soak_repeats_with_new_seeds_until_the_budget_ends(
     out = tmp_path / "out"
     few = {"FAKE_CASES": "2", "FAKE_ONLY": "Plain"}
     done = gauntlet(
-        "validate", "--suite", fake_suite, "--out", out, "--profile", "soak", "--budget", "1s",
+        "validate", "--suite", fake_suite, "--out", out, "--profile", "soak", "--budget", "4s",
         **few,
     )  # fmt: skip
     assert done.returncode == 0
