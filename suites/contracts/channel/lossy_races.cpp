@@ -28,6 +28,7 @@ void run_traffic(CaseContext& context, std::size_t senders, std::size_t message_
   options.receivers = 1;
   options.messages = messages;
   options.message_size = stage.options().message_size;
+  options.stay_for_an_arrival = true;
   Traffic traffic(stage, options, context.random());
   if (!traffic.start() || !traffic.finish()) return;
   const history::History history = traffic.history();

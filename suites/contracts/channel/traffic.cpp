@@ -34,7 +34,9 @@ std::size_t Traffic::calls_of_busiest() const {
   // One receiver may get all messages of all senders, newcomers and victims too, with time-outs
   // between them.
   constexpr std::size_t kTimeOuts = 1000;
-  return (options_.senders + kMostNewcomers) * messages_of_victim() + kTimeOuts;
+  const std::size_t before_an_arrival =
+      options_.stay_for_an_arrival ? static_cast<std::size_t>(kCallPatience / kLookAgain) : 0;
+  return (options_.senders + kMostNewcomers) * messages_of_victim() + kTimeOuts + before_an_arrival;
 }
 
 /// A buffer that suits the channel, which may insist on its largest message (mq_receive(3)).
@@ -93,13 +95,11 @@ void Traffic::send_all(Worker& worker, std::size_t lane, bool victim, Random ran
   }
   if (victim) {
     worker.await(kLastGate);
-  } else if (!stage_.claims().messages_outlive_sender) {
+  } else if (options_.stay_for_an_arrival && !stage_.claims().messages_outlive_sender) {
     await_an_arrival();
   }
 }
 
-/// A sender that takes its messages along stays until one has arrived: where receivers come late
-/// nothing might, and nothing would be said about the channel.
 void Traffic::await_an_arrival() {
   FutexWord& arrived = board_->one_has_arrived;
   const Deadline last = Deadline::after(kCallPatience);

@@ -25,6 +25,9 @@ struct TrafficOptions {
   std::uint32_t messages = 100;    ///< of each sender; a victim goes on after them
   std::size_t message_size = 512;  ///< the largest; sizes are drawn
   bool fixed_size = false;         ///< every message has message_size
+  /// Senders whose messages do not outlive them stay until one has arrived: where receivers come
+  /// late nothing might, and nothing would be said about the channel. For traffic without deaths.
+  bool stay_for_an_arrival = false;
 };
 
 /// Senders send with patience until they have sent what they should; receivers receive until the
