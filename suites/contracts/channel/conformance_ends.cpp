@@ -86,7 +86,7 @@ void expect_sender_learns(CaseContext& context, Departure how) {
   for (std::uint32_t id = 3; by_a_broker && told.ok && !patience.expired(); ++id) {
     told = sender.send_message(id, 64, kPatient);
   }
-  EXPECT_THAT(told, FailsWith(Code::peer_gone));
+  EXPECT_THAT(told, FailsWith(Code::peer_gone)) << "a send after the last receiver has gone";
   EXPECT_THAT(sender.send_message(1, 64, kAttempt), FailsWith(Code::peer_gone));
 }
 
