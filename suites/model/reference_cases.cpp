@@ -11,7 +11,7 @@ using schedule::Memory;
 using schedule::Search;
 
 // How many executions: a smoke test's share, what a night can see, and a soak.
-std::uint64_t share(CaseContext& context) { return context.amount(500, 30'000, 20'000'000); }
+std::uint64_t share(CaseContext& context) { return context.amount(250, 30'000, 20'000'000); }
 
 /// A share of a busy machine's CPU is enough for it.
 constexpr std::chrono::seconds kDeadline{180};

@@ -37,7 +37,7 @@ void see(CaseContext& context, const Scenario& scenario, Memory memory, Effort e
   constexpr std::uint64_t kAll = 1'000'000'000;
   const bool complete = is_complete(context, effort);
   hold(context, scenario, memory, Search::exhaustive,
-       complete ? kAll : context.amount(500, 10'000, 100'000'000), complete);
+       complete ? kAll : context.amount(250, 10'000, 100'000'000), complete);
 }
 
 /// C11 has more executions than can be seen, and two deaths have: those are drawn.
