@@ -28,7 +28,7 @@ _LOOKS: dict[Status, tuple[str, str]] = {
     "limited": ("limited", "yellow"),
     "told": ("-", "cyan"),
 }
-_PYTHON_NEEDS = ("click", "jinja2", "msgspec", "rich", "pytest")
+_PYTHON_NEEDS = ("click", "jinja2", "msgspec", "rich", "pytest", "pytest-xdist")
 _ENOUGH_DISK_MIB = 2048
 _ENOUGH_FILES = 1024
 
