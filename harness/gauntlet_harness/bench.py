@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from gauntlet_harness.errors import STATUS_OK, HarnessError, UsageError
 from gauntlet_harness.fingerprint import fingerprint, versions
 from gauntlet_harness.journal import now
 from gauntlet_harness.run_folder import make_folder
+from gauntlet_harness.signals import signal_name, stopped_as_by_ctrl_c
 from gauntlet_reports.bench import (
     Bench,
     Options,
@@ -33,7 +33,6 @@ from gauntlet_reports.bench_words import aim_lines
 from gauntlet_reports.write import write_whole
 
 FIRST_ROW, LAST_ROW = 1, 9  # As fixtures/reference/bench/options.h has them.
-_STOP_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 # The program's own way to say that all was written, but the reference is missing somewhere.
 _INCOMPLETE = 1
 
@@ -87,7 +86,7 @@ def run_bench(root: Path, request: BenchRequest) -> int:
             file=sys.stderr,
         )
     system, made_with, started = fingerprint(), versions(root), now()
-    with _stops_interrupt(), _folder_kept_if_filled(root / "runs", request.out) as folder:
+    with stopped_as_by_ctrl_c(), _folder_kept_if_filled(root / "runs", request.out) as folder:
         began = time.monotonic()
         tables = _measure(binary, request.options)
         bench = Bench(
@@ -172,25 +171,7 @@ def _run(command: Sequence[str]) -> int:
         process.wait()
 
 
-@contextlib.contextmanager
-def _stops_interrupt() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP end the block as Ctrl-C does, so that nothing goes on measuring."""
-
-    def interrupt(_number: int, _frame: object) -> None:
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, interrupt) for number in _STOP_SIGNALS}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 def _end_words(status: int) -> str:
     if status >= 0:
         return f"ended with status {status}" + ("" if status else " and wrote no values")
-    try:
-        return f"was killed by {signal.Signals(-status).name}"
-    except ValueError:
-        return f"was killed by signal {-status}"
+    return f"was killed by {signal_name(-status)}"

@@ -25,6 +25,7 @@ from gauntlet_harness.run_folder import RunFolder
 from gauntlet_harness.runner import CaseRun, Job, wait_for
 from gauntlet_harness.seeds import order_key
 from gauntlet_harness.server import Servers
+from gauntlet_harness.signals import handled_by, signal_name
 from gauntlet_harness.sweep import SCOPE_LENGTH
 
 _REDRAW_S = 0.2
@@ -82,7 +83,7 @@ class Stop:
 
     def note(self, number: int, _frame: FrameType | None = None) -> None:
         """Be the handler of a signal."""
-        self.by = signal.Signals(number).name
+        self.by = signal_name(number)
 
 
 @dataclass
@@ -271,15 +272,9 @@ class Campaign:
         self._watcher.ended(result, job)
 
 
-@contextlib.contextmanager
-def signals_noted(stop: Stop) -> Iterator[None]:
+def signals_noted(stop: Stop) -> contextlib.AbstractContextManager[None]:
     """Let a request to stop be seen between two steps instead of tearing one apart."""
-    before = {number: signal.signal(number, stop.note) for number in _STOP_SIGNALS}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    return handled_by(stop.note, _STOP_SIGNALS)
 
 
 def write_artifact(folder: Path, job: Job, result: Result) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import signal
 from dataclasses import dataclass, field
 
 import msgspec
 
 from gauntlet_harness.cases import RED, SCHEMA, SKIPPED, Case, Failure, Result, result_for
+from gauntlet_harness.signals import signal_name
 
 # docs/protocol.md: at most 1 MiB.
 LARGEST_LINE = 1 << 20
@@ -73,19 +73,12 @@ def _read_line(case: Case, repetition: int, data: bytes) -> tuple[Result | None,
 
 
 def _died_by_signal(result: Result, said: Result | None, number: int) -> None:
-    name = _signal_name(number)
+    name = signal_name(number)
     if said is not None and result.verdict in ("hang", "crash", "error"):
         result.reason = f"{result.reason} (the runner then died by {name})"
         return
     when = "after it had written its result" if said else "without a result line"
     result.become("crash", f"the runner died by {name} {when}")
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
 
 
 def _hold_against(result: Result, status: int) -> None:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import signal
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 
 from rich.console import Console
 from rich.markup import escape
@@ -22,6 +18,7 @@ from gauntlet_harness.homes import Homes
 from gauntlet_harness.progress import STYLES, WORDS
 from gauntlet_harness.runner import Job, run_one
 from gauntlet_harness.server import Servers
+from gauntlet_harness.signals import stopped_as_by_ctrl_c
 
 # git bisect run takes this for "this revision cannot tell".
 STATUS_CANNOT_TELL = 125
@@ -36,7 +33,7 @@ def repeat(job: Job, times: int, console: Console, *, until_failure: bool = Fals
     shown: Result | None = None
     make_scope = new_scope_maker()
     with (
-        _stop_by_exception(),
+        stopped_as_by_ctrl_c(),
         tempfile.TemporaryDirectory(prefix="gauntlet-repro-") as home,
         Guardian() as guardian,
         Servers() as servers,
@@ -69,21 +66,6 @@ def _status(worst: Result) -> int:
     if worst.verdict in SKIPPED:
         return STATUS_CANNOT_TELL
     return STATUS_MACHINE if worst.verdict == "error" else STATUS_OK
-
-
-@contextmanager
-def _stop_by_exception() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP unwind as Ctrl-C does, so that the runner is taken along."""
-
-    def stop(number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt(signal.Signals(number).name)
-
-    before = {n: signal.signal(n, stop) for n in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def show(result: Result, console: Console) -> None:
