@@ -32,7 +32,13 @@ exit "${STAND_IN_STATUS:-0}"
 
 
 def series(name: str, *values: float, why: str = "") -> dict[str, Any]:
-    return {"name": name, "values": values, "smallest_shares": [], "not_measured": why}
+    return {
+        "name": name,
+        "values": values,
+        "bare_lines_ns": [],
+        "smallest_shares": [],
+        "not_measured": why,
+    }
 
 
 def table(row: int = 1, **given: Any) -> dict[str, Any]:
@@ -40,13 +46,14 @@ def table(row: int = 1, **given: Any) -> dict[str, Any]:
         "row": row,
         "title": "round trip, 8 B",
         "unit": "ns",
+        "better": "less",
         "bare_line_ns": 98.5,
         "series": [series("reference", 300, 100, 200), series("bare mailbox", 50, 40, 60)],
         "aims": [
             {"what": "reference / bare mailbox", "side": "at most", "limit": 1.3}
-            | {"measured": 3.3333, "reached": False},
+            | {"measured": 3.3333, "repetitions": 3, "reached": False},
             {"what": "ms of each", "side": "at most", "limit": 500}
-            | {"measured": 200, "reached": True},
+            | {"measured": 200, "repetitions": None, "reached": True},
         ],
         "notes": [],
     } | given
@@ -93,7 +100,8 @@ def test_aims_in_words_then_the_folder(bench: Command, root: Path) -> None:
     assert done.returncode == 0, done.stderr  # Though an aim is missed.
     *aims, total, last = done.stdout.splitlines()
     assert aims == [
-        "row 1  round trip, 8 B: reference / bare mailbox 3.33 (at most 1.3): missed",
+        "row 1  round trip, 8 B: reference / bare mailbox 3.33 in 3 repetitions"
+        " (at most 1.3): missed",
         "row 1  round trip, 8 B: ms of each 200 (at most 500): reached",
     ]
     assert total == "1 of 2 aims reached, 1 missed"

@@ -8,7 +8,9 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-BENCH_SCHEMA = 1
+BENCH_SCHEMA = 2
+# Bare lines that differ by more were measured between other CPUs: as kSameLine of the program.
+SAME_LINE = 1.6
 # Above this load a CPU, what else runs is part of every figure.
 QUIET_LOAD_PER_CPU = 0.5
 
@@ -20,6 +22,8 @@ class Series(msgspec.Struct, frozen=True):
 
     name: str
     values: list[Amount]
+    # A bare cache line to and fro right before and after each value, in ns; none with one CPU.
+    bare_lines_ns: list[tuple[Amount, Amount]]
     smallest_shares: list[Amount]  # Of a sender beside an equal share of all; often none.
     not_measured: str  # The reason; empty where it was measured.
 
@@ -46,6 +50,7 @@ class Aim(msgspec.Struct, frozen=True):
     side: Literal["at most", "at least"]
     limit: float
     measured: float | None
+    repetitions: int | None  # That the ratio is the median of; None where it is none.
     reached: bool | None
 
 
@@ -55,17 +60,11 @@ class Table(msgspec.Struct, frozen=True):
     row: int
     title: str
     unit: str
+    better: Literal["more", "less"]
     bare_line_ns: Amount | None  # A bare cache line to and fro, right before.
     series: list[Series]
     aims: list[Aim]
     notes: list[str]
-
-    @property
-    def better(self) -> Literal["more", "less"] | None:
-        """Whether more or less of the unit is better, as the first aim has it."""
-        if not self.aims:
-            return None
-        return "less" if self.aims[0].side == "at most" else "more"
 
     @property
     def baseline(self) -> Series | None:
@@ -75,20 +74,30 @@ class Table(msgspec.Struct, frozen=True):
     def ranked(self) -> list[Series]:
         """Those that were measured, by their medians, best first."""
         measured = [one for one in self.series if one.was_measured]
-        if self.better is None:
-            return measured
         return sorted(measured, key=lambda one: one.median, reverse=self.better == "more")
 
     def ratio(self, peer: Series) -> float | None:
         """The reference over the peer: the median of the ratios of each repetition, as in an aim.
 
-        None where values do not belong together or one of them is 0.
+        Only of those where the bare line was the same before and after both values. None where
+        there are none, values do not belong together or one of them is 0.
         """
         reference = self.baseline
         if reference is None or len(reference.values) != len(peer.values) or not all(peer.values):
             return None
-        pairs = zip(reference.values, peer.values, strict=True)
-        return median_high([own / other for own, other in pairs])
+        ratios = [
+            own / other
+            for place, (own, other) in enumerate(zip(reference.values, peer.values, strict=True))
+            if _were_alike(reference, peer, place)
+        ]
+        return median_high(ratios) if ratios else None
+
+
+def _were_alike(one: Series, other: Series, place: int) -> bool:
+    if min(len(one.bare_lines_ns), len(other.bare_lines_ns)) <= place:
+        return True
+    lines = [*one.bare_lines_ns[place], *other.bare_lines_ns[place]]
+    return max(lines) <= min(lines) * SAME_LINE
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,7 +7,13 @@ from markupsafe import Markup
 from gauntlet_reports import bench_plot
 from gauntlet_reports.bench import Bench, span
 from gauntlet_reports.bench_plot import plot_of
-from gauntlet_reports.bench_words import headline, load_words, options_words, outcome_words
+from gauntlet_reports.bench_words import (
+    headline,
+    load_words,
+    measured_words,
+    options_words,
+    outcome_words,
+)
 from gauntlet_reports.page_parts import icon, page_environment, page_file, source_hash
 from gauntlet_reports.system_facts import system_groups, system_line
 from gauntlet_reports.text import count, duration
@@ -22,6 +28,7 @@ def render_bench_html(bench: Bench) -> str:
     environment.globals |= {
         "count": count,
         "geometry": bench_plot,
+        "measured_words": measured_words,
         "outcome_words": outcome_words,
         "plot_of": plot_of,
         "span": span,

@@ -15,6 +15,14 @@ def outcome_words(aim: Aim) -> str:
     return {True: "reached", False: "missed", None: "not measured"}[aim.reached]
 
 
+def measured_words(aim: Aim) -> str:
+    """What was measured, and in how many repetitions where it is a ratio; empty where nothing."""
+    if aim.measured is None:
+        return ""
+    of = "" if aim.repetitions is None else f" in {count(aim.repetitions, 'repetition')}"
+    return f"{number(aim.measured)}{of}"
+
+
 def headline(bench: Bench) -> str:
     """How many aims were reached, and what became of the others."""
     outcomes = [aim.reached for aim in bench.aims]
@@ -59,6 +67,6 @@ def _aim_line(table: Table, aim: Aim, color: bool) -> str:
     outcome = outcome_words(aim)
     if color:
         outcome = f"{_COLOURS[aim.reached]}{outcome}{_RESET}"
-    what = one_line(aim.what) + ("" if aim.measured is None else f" {number(aim.measured)}")
+    what = one_line(aim.what) + (f" {measured_words(aim)}" if aim.measured is not None else "")
     limit = f"{aim.side} {number(aim.limit)}"
     return f"row {table.row}  {one_line(table.title)}: {what} ({limit}): {outcome}"

@@ -6,12 +6,17 @@ from gauntlet_reports.bench import Aim, Bench, Options, Series, Table
 
 
 def sample_series(
-    name: str, *values: float, shares: tuple[float, ...] = (), why: str = ""
+    name: str,
+    *values: float,
+    lines: tuple[tuple[float, float], ...] = (),
+    shares: tuple[float, ...] = (),
+    why: str = "",
 ) -> Series:
     """One implementation; ``why`` says that and why it was not measured."""
     return Series(
         name=name,
         values=[float(value) for value in values],
+        bare_lines_ns=list(lines),
         smallest_shares=list(shares),
         not_measured=why,
     )
@@ -23,6 +28,7 @@ def sample_tables() -> list[Table]:
         row=2,
         title="throughput, 1 to 1, 8 B",
         unit="M msg/s",
+        better="more",
         bare_line_ns=98.4,
         series=[
             sample_series("pipe, 1 MiB", 2.5, 1.5, 2, shares=(0.9, 0.75, 0.8)),
@@ -31,9 +37,9 @@ def sample_tables() -> list[Table]:
             sample_series("POSIX mq", why="No space left on device"),
         ],
         aims=[
-            Aim("reference / mutex + cond", "at least", 3.0, 2.0, reached=False),
-            Aim("smallest share of a sender", "at least", 0.5, 0.95, reached=True),
-            Aim("reference / POSIX mq", "at least", 3.0, None, reached=None),
+            Aim("reference / mutex + cond", "at least", 3.0, 2.0, 3, reached=False),
+            Aim("smallest share of a sender", "at least", 0.5, 0.95, None, reached=True),
+            Aim("reference / POSIX mq", "at least", 3.0, None, None, reached=None),
         ],
         notes=["of two CPUs"],
     )
@@ -41,18 +47,20 @@ def sample_tables() -> list[Table]:
         row=7,
         title="idle: CPU time of a receiver",
         unit="% of a CPU",
+        better="less",
         bare_line_ns=None,
         series=[
             sample_series("reference", 0.128),
             sample_series("reference, told to spin on", 99.5),
         ],
-        aims=[Aim("per cent of a CPU", "at most", 0.5, 0.128, reached=True)],
+        aims=[Aim("per cent of a CPU", "at most", 0.5, 0.128, None, reached=True)],
         notes=[],
     )
     absent = Table(
         row=9,
         title="one to one in place, 64 B",
         unit="",
+        better="less",
         bare_line_ns=None,
         series=[],
         aims=[],

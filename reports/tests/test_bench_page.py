@@ -63,8 +63,8 @@ def test_ranks_follow_the_medians_and_what_is_better() -> None:
     assert [one.name for one in STREAM.ranked()] == ["reference", "mutex + cond", "pipe, 1 MiB"]
     idle = changed(IDLE, series=IDLE.series[::-1])
     assert [one.name for one in idle.ranked()] == ["reference", "reference, told to spin on"]
-    without_aims = changed(STREAM, aims=[])
-    assert without_aims.ranked()[0].name == "pipe, 1 MiB"
+    less = changed(STREAM, better="less")
+    assert [one.name for one in less.ranked()] == ["pipe, 1 MiB", "mutex + cond", "reference"]
 
 
 def test_ratio_is_the_median_of_the_ratios_of_each_repetition() -> None:
@@ -73,6 +73,15 @@ def test_ratio_is_the_median_of_the_ratios_of_each_repetition() -> None:
     assert STREAM.ratio(sample_series("other turns", 1, 2)) is None
     assert STREAM.ratio(sample_series("nothing", 0, 1, 2)) is None
     assert ABSENT.ratio(STREAM.series[0]) is None
+
+
+def test_ratio_leaves_out_what_was_measured_between_other_cpus() -> None:
+    near, far, moved = (70.0, 75.0), (480.0, 470.0), (70.0, 480.0)
+    reference = sample_series("reference", 3, 9, 7, 4, lines=(near, moved, near, far))
+    peer = sample_series("peer", 1, 1, 1, 1, lines=(near, far, far, far))
+    assert changed(STREAM, series=[reference, peer]).ratio(peer) == 4
+    never = sample_series("peer", 1, 1, 1, 1, lines=(far, near, far, near))
+    assert changed(STREAM, series=[reference, never]).ratio(never) is None
 
 
 def test_figures_stand_in_the_table(text: str) -> None:
@@ -84,7 +93,9 @@ def test_figures_stand_in_the_table(text: str) -> None:
 
 def test_aims_are_told_in_words(page: Page) -> None:
     words = re.sub(r"\s+", " ", page.text())
-    assert "Aim: reference / mutex + cond at least 3. Measured 2: ✗ missed" in words
+    assert (
+        "Aim: reference / mutex + cond at least 3. Measured 2 in 3 repetitions: ✗ missed" in words
+    )
     assert "Aim: per cent of a CPU at most 0.5. Measured 0.128: ✓ reached" in words
     assert f"Aim: reference / POSIX mq at least 3. {NONE} not measured" in words
     assert "2 of 4 aims reached, 1 missed, 1 not measured" in words
@@ -174,13 +185,14 @@ def test_no_text_becomes_an_element(page: Page) -> None:
         row=2,
         title=nasty,
         unit=nasty,
+        better="less",
         bare_line_ns=1.0,
         series=[
             sample_series("reference" + nasty, 1, 2, 3),
             sample_series(nasty, 1, 2, 3),
             sample_series("gone", why=nasty),
         ],
-        aims=[Aim(nasty, "at most", 1.0, 2.0, reached=False)],
+        aims=[Aim(nasty, "at most", 1.0, 2.0, None, reached=False)],
         notes=[nasty],
     )
     bench = msgspec.structs.replace(
@@ -202,7 +214,8 @@ def test_no_text_becomes_an_element(page: Page) -> None:
 def test_terminal_lines_say_the_same_without_colour() -> None:
     plain, painted = (aim_lines(sample_bench(), color) for color in (False, True))
     assert plain[0] == (
-        "row 2  throughput, 1 to 1, 8 B: reference / mutex + cond 2 (at least 3): missed"
+        "row 2  throughput, 1 to 1, 8 B: reference / mutex + cond 2 in 3 repetitions"
+        " (at least 3): missed"
     )
     assert plain[-2:] == [
         "row 9  one to one in place, 64 B: not measured: it takes two CPUs",
