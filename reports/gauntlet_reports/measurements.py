@@ -101,7 +101,9 @@ def shifts(before: RunData, after: RunData, band: float) -> Shifts:
     for key in earlier.keys() & later.keys():
         if key[1] in OF_CHANCE:
             continue
-        if _is_uncertain(key, earlier[key], before) or _is_uncertain(key, later[key], after):
+        if says_too_little(key[1], len(earlier[key]), before.info.get("jobs")) or says_too_little(
+            key[1], len(later[key]), after.info.get("jobs")
+        ):
             uncertain += 1
             continue
         first, second = interval(earlier[key], band), interval(later[key], band)
@@ -111,9 +113,13 @@ def shifts(before: RunData, after: RunData, band: float) -> Shifts:
     return Shifts(found, uncertain)
 
 
-def _is_uncertain(key: Key, values: list[float], run: RunData) -> bool:
-    beside_others = run.info.get("jobs") not in (None, 1)
-    return beside_others and len(values) < ENOUGH_VALUES and key[1].endswith(_OF_SCHEDULING)
+def says_too_little(name: str, count: int, jobs: object) -> bool:
+    """Whether who ran beside decides a value: a time, rate or share of few values among others.
+
+    ``jobs`` is how many cases its run had at once, None where that is not known: then it counts as
+    alone.
+    """
+    return jobs not in (None, 1) and count < ENOUGH_VALUES and name.endswith(_OF_SCHEDULING)
 
 
 def _distance(shift: Shift) -> float:
