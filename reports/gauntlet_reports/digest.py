@@ -278,7 +278,7 @@ class _Maker:
         if run.elapsed_s is not None:
             facts.append(f"took {duration(run.elapsed_s * 1000)}")
         facts += [f"seed {run.text('seed')}"] if run.text("seed") else []
-        origin = [f"run {run.folder} on {run.text('target') or 'local'}"]
+        origin = [f"run {run.folder} on {run.target}"]
         if self._baseline is not None:
             origin.append(f"compared with {self._baseline.before.name}")
         return [", ".join(facts), ", ".join(origin)]
