@@ -19,7 +19,9 @@ ENOUGH_VALUES = 5
 # A count is widened by this on both sides: whether one kill fell inside a call or none is chance.
 COUNT_SLACK = 1.5
 
-OF_CHANCE = frozenset({"attached", "kills_inside_a_call", "readers_met"})
+OF_CHANCE = frozenset(
+    {"accesses_made", "accesses_refused", "attached", "kills_inside_a_call", "readers_met"}
+)
 """How often a race or a kill met what it is for: that tells of the run and not of the system."""
 
 # Times, rates and shares: who else has the processors meanwhile decides them.

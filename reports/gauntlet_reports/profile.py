@@ -24,7 +24,7 @@ from gauntlet_reports.measurements import (
     measured,
     says_too_little,
 )
-from gauntlet_reports.observations import answers, is_record, observed
+from gauntlet_reports.observations import answers, is_another_choice, is_record, observed
 from gauntlet_reports.run_data import Result, RunData
 
 SCHEMA_VERSION = 1
@@ -60,8 +60,6 @@ _KILL_SWEEP = re.compile(r"^sweep: .*\bkill of ")
 # How much of a case was tried, and how often chance had it that a kill met a call.
 _OF_A_SEARCH = OF_CHANCE | frozenset(
     {
-        "accesses_made",
-        "accesses_refused",
         "executions",
         "kill_points",
         "points",
@@ -183,7 +181,8 @@ def _difference(before: Value | None, after: Value | None, band: float) -> Diffe
     first, second = before.interval(band), after.interval(band)
     if first and second:
         return "differs" if apart(first, second) else "same"
-    return "same" if set(before.texts) & set(after.texts) else "differs"
+    other = is_another_choice(before.name, set(before.texts), set(after.texts), band)
+    return "differs" if other else "same"
 
 
 def _too_few(value: Value | None, profile: Profile) -> bool:
