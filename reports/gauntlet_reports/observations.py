@@ -25,7 +25,7 @@ Key = tuple[str, str]
 _ARROW = " -> "
 _OF_A_SEARCH = re.compile(r"\n|\bseed \d|\d/s\b|\d executions\b")
 _NUMBER = re.compile(r"\d[\d,.]*")
-# The call was not made this time, so there is no answer.
+# Of a call that was not made this time there is no answer.
 _NOT_REACHED = "not reached"
 # Of a point that was not met there is no ending: the seed and chance decide which those are.
 _NOT_MET = re.compile(r"\d[\d,.]* (points\b|not reached$)")
@@ -117,12 +117,11 @@ def answers(texts: Iterable[str]) -> Mapping[str, set[str]]:
     """
     lines = [" ".join(line.split()) for text in texts for line in text.splitlines()]
     tried: dict[str, set[str]] = defaultdict(set)
-    table = [line for line in lines if _ARROW in line]
-    for line in table:
-        asked, _, answer = line.partition(_ARROW)
-        if answer != _NOT_REACHED:
+    for line in lines:
+        asked, arrow, answer = line.partition(_ARROW)
+        if arrow:
             tried[asked].add(answer)
-    if not table:
+    if not tried:
         endings = [line for line in lines if _NUMBER.match(line)] or lines
         met = [line for line in endings if not _NOT_MET.match(line)]
         tried.update((_NUMBER.sub("n", line), set()) for line in met)
@@ -136,10 +135,15 @@ def _diff(before: Mapping[str, set[str]], after: Mapping[str, set[str]]) -> list
         # A table: what both tried. An answer that varies within a run is no other one while both
         # have it.
         both = before.keys() & after.keys()
-        asked = {one for one in both if not before[one] & after[one]}
+        asked = {one for one in both if _is_another_answer(before[one], after[one])}
     return list(
         difflib.unified_diff(_written(before, asked), _written(after, asked), lineterm="", n=1)
     )[2:]
+
+
+def _is_another_answer(before: Set[str], after: Set[str]) -> bool:
+    first, second = before - {_NOT_REACHED}, after - {_NOT_REACHED}
+    return bool(first and second) and not first & second
 
 
 def _written(answers: Mapping[str, set[str]], asked: Iterable[str]) -> list[str]:
