@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -133,7 +134,9 @@ def test_soak_repeats_with_new_seeds_until_the_budget_ends(
     every = {(repetition, entry.case.name) for repetition in (0, 1) for entry in listed}
     assert set(told[:4]) == every
     assert all(one.verdict == "pass" for one in campaign.results)
-    assert len({one.seed for one in campaign.results}) == len(told)
+    lines = [json.loads(text) for text in folder.journal_path.read_text().splitlines()]
+    seeds = [line["seed"] for line in lines if line["event"] == "start"]
+    assert len(set(seeds)) == len(seeds) == len(told)
 
 
 def test_clock_that_is_set_moves_neither_the_budget_nor_what_a_run_took(
