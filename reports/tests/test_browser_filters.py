@@ -115,6 +115,19 @@ def test_changes_and_kinds_of_failure_are_filters_of_the_address(
     assert browser.complaints == []
 
 
+def test_all_choices_stand_in_one_row_and_the_longest_is_no_wider_than_its_place(
+    browser: Browser, nights: Path
+) -> None:
+    browser.resize(1280)
+    browser.open((nights / "index.html").as_uri())
+    browser.ask(
+        "document.querySelector('#signature option:last-child').textContent = 'what '.repeat(60)"
+    )
+    low = "[...document.querySelectorAll('.filters select, .filters > button')].map((one) =>"
+    assert len(set(browser.ask(f"{low} Math.round(one.getBoundingClientRect().bottom))"))) == 1
+    assert browser.ask("document.getElementById('signature').offsetWidth") > 80
+
+
 def test_a_run_of_thousands_is_listed_in_parts_and_found_at_once(
     browser: Browser, tmp_path: Path
 ) -> None:
