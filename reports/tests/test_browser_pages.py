@@ -112,6 +112,23 @@ def test_nothing_sticks_out_sideways(
     assert browser.ask("document.documentElement.scrollWidth") > width
 
 
+@pytest.mark.parametrize("page", ["comparison", "profiles"])
+def test_on_a_narrow_screen_no_name_is_broken_into_pieces(
+    browser: Browser, pages: dict[str, str], page: str
+) -> None:
+    names = "[...document.querySelectorAll('main tbody th[scope=row]')]"
+    browser.open(pages[page])
+    unfold(browser)
+    assert browser.ask(f"{names}.length") >= 5
+    browser.resize(600)
+    # Whatever is about a case has most of the page's width for its name.
+    narrow = f"{names}.filter((one) => one.closest('.stacks') && one.clientWidth < 400).length"
+    assert browser.ask(narrow) == 0
+    browser.resize(1280)
+    heads = "[...document.querySelectorAll('.stacks > thead')]"
+    assert browser.ask(f"{heads}.every((one) => one.checkVisibility())") is True
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("page", PAGES)
 def test_every_text_has_the_contrast_that_wcag_asks_for(
