@@ -23,6 +23,15 @@ PATIENCE_S = 180.0
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--digests",
+        type=lambda name: Path(name).absolute(),
+        metavar="FILE",
+        help="Add the digests of the five nights that go wrong to this file.",
+    )
+
+
 @pytest.fixture
 def fake_suite() -> Path:
     return HERE / "helpers" / "fake_suite.py"

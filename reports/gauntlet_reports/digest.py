@@ -208,7 +208,8 @@ class _Maker:
         """Expectations that have expired, with what fails again, and those that soon will."""
         expired, soon = [], []
         for one in self._expiries:
-            words = f"{one.id} (owner {one.owner}), {one.expires.isoformat()}"
+            what = "expired" if one.expired else "expires"
+            words = f"{one.id} (owner {one.owner}) {what} on {one.expires.isoformat()}"
             if not one.expired:
                 soon.append(Item(words))
                 continue
