@@ -305,6 +305,7 @@ def test_full_disk_stops_the_night_and_what_was_written_stays(nights: Nights, qu
 
 def test_expired_expectation_is_told_instead_of_a_regression(nights: Nights, quiet: Path) -> None:
     yesterday = datetime.now(UTC) - timedelta(days=1)
+    day = yesterday.date()
     nights.expect(yesterday)
     done = nights.run(quiet)
     assert done.returncode == 1
@@ -312,7 +313,7 @@ def test_expired_expectation_is_told_instead_of_a_regression(nights: Nights, qui
         1 changed: 1 case of an expired expectation.
 
         Expired expectations:
-          - fifo-without-epipe (owner pipes team) expired on {yesterday.date()}: its cases fail again
+          - fifo-without-epipe (owner pipes team) expired on {day}: its cases fail again
             {KNOWN}
             repeat it: REPRO {KNOWN}""")
     soon = datetime.now(UTC) + timedelta(days=14)
