@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
+
+from gauntlet_harness.color import use_color
 
 
 def store_and_report(root: Path, run: Path, store: Path | None) -> bool:
@@ -45,8 +46,7 @@ def _report(run: Path, told: str) -> bool:
         from gauntlet_harness.report import write_reports
 
         write_reports(run, told=told)
-        color = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-        for line in gauntlet_reports.summary_lines(gauntlet_reports.load_run(run), color):
+        for line in gauntlet_reports.summary_lines(gauntlet_reports.load_run(run), use_color()):
             print(line)
     except Exception as error:  # A report can be made again.
         print(

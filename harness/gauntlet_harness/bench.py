@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from gauntlet_harness.color import use_color
 from gauntlet_harness.errors import STATUS_OK, HarnessError, UsageError
 from gauntlet_harness.fingerprint import fingerprint, versions
 from gauntlet_harness.journal import now
@@ -114,8 +115,7 @@ def _tell(bench: Bench, folder: Path, *, as_json: bool) -> None:
         print(render_bench_json(bench), end="")
         print(folder, file=sys.stderr)
         return
-    color = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-    for line in aim_lines(bench, color):
+    for line in aim_lines(bench, use_color()):
         print(line)
     print(folder, flush=True)
 

@@ -113,7 +113,10 @@ class _Seen:
 
 
 class Campaign:
-    """One stretch of a run, from its start or resumption to its end. Single-threaded."""
+    """One stretch of a run, from its start or resumption to its end. Single-threaded.
+
+    ``clock`` tells the seconds that the budget is held against, from whatever beginning.
+    """
 
     def __init__(
         self,
@@ -122,6 +125,7 @@ class Campaign:
         plan: Plan,
         watcher: Watcher,
         kernel_log: KernelLog | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._folder = folder
         self._journal = journal
@@ -133,7 +137,8 @@ class Campaign:
         self._make_scope = new_scope_maker()
         self._servers = Servers()
         self._homes = Homes(folder.work)
-        self._began = time.monotonic()
+        self._clock = clock
+        self._began = 0.0
         self._reserve_s = 0.0
         self.results: list[Result] = []
 
@@ -145,7 +150,7 @@ class Campaign:
     def run(self) -> None:
         """Run the plan to its end, to the end of its budget or until a signal asks to stop."""
         plan = self._plan
-        self._began = time.monotonic()
+        self._began = self._clock()
         self._watcher.began(len(plan.alone) + len(plan.together), plan.workers)
         with signals_noted(plan.stop), Guardian() as guardian, self._servers:
             try:
@@ -182,7 +187,7 @@ class Campaign:
         budget = self._plan.budget_s
         if budget is None:
             return False
-        return time.monotonic() - self._began >= budget - self._reserve_s
+        return self._clock() - self._began >= budget - self._reserve_s
 
     def _drain(
         self, jobs: Iterator[Job], workers: int, guardian: Guardian, *, extra: bool = False

@@ -8,13 +8,13 @@ import sys
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 import gauntlet_harness
 from gauntlet_harness import doctor as doctor_module
 from gauntlet_harness import selftest as selftest_module
 from gauntlet_harness.bench_command import bench_command
 from gauntlet_harness.build import BuildFailedError, ensure_built
+from gauntlet_harness.color import make_console
 from gauntlet_harness.command_options import minimal
 from gauntlet_harness.command_options import no_setup as no_setup_option
 from gauntlet_harness.compare_command import compare_command
@@ -86,7 +86,7 @@ def selftest(jobs: int | None, preset: str, no_setup: bool) -> int:
 def doctor(preset: str, no_setup: bool) -> int:
     """Show what this machine has, what it lacks, and how to get that."""
     findings = doctor_module.examine(ROOT, preset)
-    doctor_module.show(findings, Console(highlight=False))
+    doctor_module.show(findings, make_console())
     lacking = any(finding.status == "lacks" for finding in findings)
     return STATUS_MACHINE if lacking else STATUS_OK
 

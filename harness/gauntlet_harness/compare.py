@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from gauntlet_harness.color import use_color
 from gauntlet_harness.errors import UsageError
 from gauntlet_harness.run_folder import find_run
 from gauntlet_reports.comparison import Comparison, compare
@@ -41,7 +42,7 @@ def write_comparison(
         if path is not None:
             _deliver(path, _RENDERERS[form](found))
     if not dashes:
-        print("\n".join(comparison_lines(found, color=sys.stdout.isatty())))
+        print("\n".join(comparison_lines(found, color=use_color())))
     return found.status
 
 

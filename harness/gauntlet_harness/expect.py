@@ -8,10 +8,10 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import msgspec
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from gauntlet_harness.color import make_console
 from gauntlet_harness.conditions import system_of
 from gauntlet_harness.errors import STATUS_FAILED, STATUS_OK, GauntletError, UsageError
 from gauntlet_harness.expect_suggest import suggest
@@ -107,7 +107,7 @@ def show(root: Path, preset: str) -> int:
         table.add_column(head, overflow="fold", justify="right" if head == "cases" else "left")
     for row, line in zip(found, cells, strict=True):
         table.add_row(*(Text(cell) for cell in line), style=_STYLES[row.state])
-    Console().print(table)
+    make_console().print(table)
     return STATUS_OK
 
 

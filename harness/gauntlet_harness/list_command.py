@@ -9,12 +9,12 @@ from pathlib import Path
 
 import click
 import msgspec
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from gauntlet_harness.build import ensure_built
 from gauntlet_harness.cases import KINDS, Case, Profile
+from gauntlet_harness.color import make_console
 from gauntlet_harness.command_options import PROFILES, SELECT_HELP, suite_options
 from gauntlet_harness.errors import STATUS_OK
 from gauntlet_harness.selection import select
@@ -51,7 +51,7 @@ def list_command(root: Callable[[], Path]) -> click.Command:
             rows = [{key: msgspec.to_builtins(case)[key] for key in keys} for case in cases]
             print(json.dumps(rows, indent=1, ensure_ascii=False))
         elif sys.stdout.isatty():
-            Console().print(_table(cases))
+            make_console().print(_table(cases))
         else:
             for case in cases:
                 cells = (case.name, case.method, case.kind, case.subject or "-", case.clause or "-")

@@ -25,16 +25,32 @@ _WITHOUT_VERDICT = frozenset({None, "not_run"})
 Outcomes = Mapping[str, Sequence[str | None]]
 
 
-def outcomes_of_nights(runs: Path, nights: int = _NIGHTS) -> Outcomes:
-    """Return, for each case, its outcome in each of the last runs, oldest first.
+def outcomes_of_nights(runs: Path, target: str, nights: int = _NIGHTS) -> Outcomes:
+    """Return, for each case, its outcome in each of the last runs of a target, oldest first.
 
     None is a run that did not have it. The journals tell it and not the store, which is made from
     them and need not be there; a damaged line costs only itself.
     """
-    journals = [p for p in runs.glob("*/journal.jsonl") if not p.parent.is_symlink()]
-    found = [worst_outcomes(_ends_in(path)) for path in sorted(journals)[-nights:]]
+    journals = (p for p in runs.glob("*/journal.jsonl") if not p.parent.is_symlink())
+    newest_first = (p for p in sorted(journals, reverse=True) if _target_of(p.parent) == target)
+    last = [*itertools.islice(newest_first, nights)]
+    found = [worst_outcomes(_ends_in(path)) for path in reversed(last)]
     names = set().union(*found) if found else set()
     return {name: [night.get(name) for night in found] for name in names}
+
+
+class _Origin(msgspec.Struct):
+    """What counts here of run.json."""
+
+    target: str = "local"
+
+
+def _target_of(run: Path) -> str:
+    """The target of a run; of one that does not tell, this machine."""
+    try:
+        return msgspec.json.decode((run / "run.json").read_bytes(), type=_Origin).target
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return _Origin().target
 
 
 class _End(msgspec.Struct):

@@ -88,7 +88,9 @@ def run_nights(
 
 def _check(place: Place) -> None:
     """Refuse now what would otherwise only be found out in the morning."""
-    find_baseline(place.root, place.runs, place.config.baseline, None, place.base)
+    for one in place.config.targets:
+        baseline = place.config.baseline_of(one.name)
+        find_baseline(place.root, place.runs, baseline, None, place.base)
     folder = place.expectations or place.root / EXPECTATIONS
     if place.expectations and not folder.is_dir():
         raise UsageError(f"{place.config_path}: expectations {folder}: no such folder")
@@ -120,7 +122,8 @@ def _night_of(
     place: Place, target: Target, command: Sequence[str], stop: Stop, only_resume: bool
 ) -> list[int]:
     """The nights that are due: the rest of a broken one, and a new one unless it was tonight's."""
-    statuses = [_tell_late(place, night) for night in nights_not_told(place.runs, target.name)]
+    late = nights_not_told(place.runs, target.name)
+    statuses = [_tell_late(place, target.name, night) for night in late]
     broken = broken_night(place.runs, target.name)
     if only_resume and broken is None:
         if not statuses:
@@ -198,7 +201,7 @@ def _one_night(
     if folder is None:
         raise HarnessError(f"{place.runs}: the night has left no run")
     _keep_console(folder, target.console())
-    told = _tell(place, folder)
+    told = _tell(place, target.name, folder)
     retain(place, target.name, folder)
     return status or told
 
@@ -210,26 +213,27 @@ def _keep_console(folder: RunFolder, lines: list[str]) -> None:
             (folder.path / "console.txt").write_text("\n".join(lines) + "\n")
 
 
-def _tell_late(place: Place, night: NightRun) -> int:
+def _tell_late(place: Place, target: str, night: NightRun) -> int:
     """Make up for what was to follow the last case of a night; return its exit status."""
     folder = night.folder
     print(f"{folder.path.name} has ended without its digest: here it is", flush=True)
     reported = store_and_report(place.root, folder.path, None)
-    told = _tell(place, folder)
+    told = _tell(place, target, folder)
     return night.info.status or (told if reported else STATUS_MACHINE)
 
 
-def _tell(place: Place, folder: RunFolder) -> int:
+def _tell(place: Place, target: str, folder: RunFolder) -> int:
     """Print the digest and deliver it, after which it is due no more; return the exit status."""
-    status = _deliver_digest(place, folder)
+    status = _deliver_digest(place, target, folder)
     folder.digest_due.unlink(missing_ok=True)
     return status
 
 
-def _deliver_digest(place: Place, folder: RunFolder) -> int:
+def _deliver_digest(place: Place, target: str, folder: RunFolder) -> int:
     base = place.base
+    name = place.config.baseline_of(target)
     try:
-        baseline = find_baseline(place.root, place.runs, place.config.baseline, folder, base)
+        baseline = find_baseline(place.root, place.runs, name, folder, base)
         digest = make_digest(place.root, folder, baseline)
     except GauntletError as error:
         print(f"gauntlet: no digest: {error}", file=sys.stderr)
@@ -246,9 +250,9 @@ def _deliver_digest(place: Place, folder: RunFolder) -> int:
 def retain(place: Place, target: str, newest: RunFolder) -> None:
     """Remove the oldest nights beyond those to keep, never the baseline or a broken one."""
     kept = {newest.path.resolve()}
-    if place.config.baseline != PREVIOUS:
-        kept |= {(place.base / place.config.baseline).resolve()}
-        kept |= {(place.runs / place.config.baseline).resolve()}
+    for baseline in {place.config.baseline_of(one.name) for one in place.config.targets}:
+        if baseline != PREVIOUS:
+            kept |= {(place.base / baseline).resolve(), (place.runs / baseline).resolve()}
     for night in nights_in(place.runs, target)[place.config.retention :]:
         path = night.folder.path.resolve()
         if path not in kept and night.info.state != "running":

@@ -73,9 +73,9 @@ def digest_command(root: Callable[[], Path]) -> click.Command:
         """
         from gauntlet_harness.digest_send import render_digest
         from gauntlet_harness.digests import find_baseline, make_digest
-        from gauntlet_harness.run_folder import find_run
+        from gauntlet_harness.run_folder import find_readable_run
 
-        folder = find_run(root(), run)
+        folder = find_readable_run(root(), run)
         runs = folder.path.parent
         before = find_baseline(root(), runs, baseline, folder, Path())
         made = make_digest(root(), folder, before)

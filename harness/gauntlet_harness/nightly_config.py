@@ -28,6 +28,7 @@ class TargetConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     name: str = "local"
     kind: TargetKind = "local"
+    baseline: str | None = None  # Instead of that of all targets.
 
 
 class _Delivery(
@@ -89,6 +90,11 @@ class NightConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     def budget_s(self) -> float | None:
         """The budget in seconds, for all targets each."""
         return None if self.budget is None else parse_budget(self.budget)
+
+    def baseline_of(self, target: str) -> str:
+        """Return what the nights of a target are compared with, by its name."""
+        given = (one.baseline for one in self.targets if one.name == target)
+        return next(given, None) or self.baseline
 
     def master_seed(self, day: datetime) -> int:
         """Return the fixed seed, or the day as a number, 20261128."""

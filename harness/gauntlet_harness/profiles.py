@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from gauntlet_harness.color import use_color
 from gauntlet_harness.compare import checked_band, load_side
 from gauntlet_harness.errors import STATUS_OK, UsageError
 from gauntlet_reports.comparison_input import ComparisonInputError
@@ -48,7 +49,7 @@ def _load(root: Path, name: str) -> Profile:
 
 
 def _text(view: SideBySide, differing: bool) -> str:
-    return "\n".join(profile_lines(view, sys.stdout.isatty(), differing)) + "\n"
+    return "\n".join(profile_lines(view, use_color(), differing)) + "\n"
 
 
 def _json(view: SideBySide, _differing: bool) -> str:

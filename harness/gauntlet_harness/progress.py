@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gauntlet_harness.cases import Result
+from gauntlet_harness.color import make_console
 from gauntlet_harness.durations import for_people
 from gauntlet_harness.expectations import outcome_of
 from gauntlet_harness.runner import Job
@@ -266,5 +267,5 @@ class LiveWatcher:
 def make_watcher(root: Path) -> Watcher:
     """Return the watcher that fits where stdout goes."""
     if sys.stdout.isatty():
-        return LiveWatcher(root, Console(highlight=False))
+        return LiveWatcher(root, make_console())
     return PlainWatcher(root)

@@ -11,7 +11,7 @@ from gauntlet_harness.errors import UsageError
 from gauntlet_harness.flakes import SAME_SEED_ATTEMPTS
 from gauntlet_harness.journal import read_journal
 from gauntlet_harness.near import did_you_mean
-from gauntlet_harness.run_folder import find_run
+from gauntlet_harness.run_folder import find_readable_run
 
 # The chance that a revision which has the failure passes all the same.
 MISSED = 0.01
@@ -45,7 +45,7 @@ def repetitions_of_rate(rate: float) -> Repetitions:
 
 def repetitions_from(root: Path, run: str, case: str) -> Repetitions:
     """Return the repetitions that the attempts of a run at a failed case ask for."""
-    folder = find_run(root, run)
+    folder = find_readable_run(root, run)
     history = read_journal(folder.journal_path)
     failure = next((e for e in history.failed.values() if e.case == case), None)
     if failure is None:

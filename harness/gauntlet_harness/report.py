@@ -10,6 +10,7 @@ from gauntlet_harness.errors import UsageError
 from gauntlet_reports.background import Background, background_of
 from gauntlet_reports.run_data import RunData
 from gauntlet_reports.store import STORE_NAME, Store, StoreError
+from gauntlet_reports.target_past import TargetPast
 
 
 def write_reports(
@@ -19,7 +20,7 @@ def write_reports(
     *,
     told: str = "",
 ) -> None:
-    """Write the reports of a run; its page looks back on the store's nights.
+    """Write the reports of a run; its page looks back on its target's nights.
 
     Without ``store`` it is the one beside the run, where there is one. That one cannot stop a
     report: if it cannot be read, one line says so, unless that problem was ``told`` before. A store
@@ -29,8 +30,8 @@ def write_reports(
 
     def look_back(run: RunData) -> Background:
         try:
-            with Store.open(store or beside, write=False) as past:
-                return background_of(run, baseline, past)
+            with Store.open(store or beside, write=False) as opened:
+                return background_of(run, baseline, TargetPast(opened, run))
         except StoreError as error:
             if store is not None:
                 raise UsageError(str(error)) from None

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from gauntlet_harness.errors import STATUS_OK, UsageError
-from gauntlet_harness.run_folder import find_run
+from gauntlet_harness.run_folder import find_readable_run
 
 _FORMATS = click.Choice(["html", "json", "junit", "ktap", "ctrf", "markdown"])
 
@@ -43,7 +43,7 @@ def report_command(root: Callable[[], Path]) -> click.Command:
         from gauntlet_harness.compare import load_side
         from gauntlet_harness.report import write_reports
 
-        folder = find_run(root(), run).path
+        folder = find_readable_run(root(), run).path
         if form is None or form == "html":
             against = load_side(root(), baseline) if baseline is not None else None
             try:

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from gauntlet_harness import repro as repro_module
 from gauntlet_harness.cases import Profile
+from gauntlet_harness.color import make_console
 from gauntlet_harness.command_options import PROFILES, suite_options
 from gauntlet_harness.errors import STATUS_FAILED, STATUS_OK, UsageError
 from gauntlet_harness.list_command import built_cases
@@ -96,7 +96,7 @@ def repro_command(root: Callable[[], Path]) -> click.Command:
         chosen: Profile = profile or asked.profile or "smoke"
         listed = built_cases(root(), suites, preset, chosen, no_setup=no_setup)
         entry = find_case(listed, case)
-        console = Console(highlight=False)
+        console = make_console()
         if asked.why:
             console.print(asked.why, markup=False, soft_wrap=True)
         job = Job(entry.suite, entry.case, chosen, 0, own_seed=own_seed)

@@ -13,7 +13,7 @@ from gauntlet_harness.flakes import broken_off
 from gauntlet_harness.journal import BLAMED, History, Journal, Start, read_journal
 from gauntlet_harness.machine import boot_id
 from gauntlet_harness.planning import make_plan, plan_reruns
-from gauntlet_harness.run_folder import RunInfo, Trouble, find_run, sweep_scopes
+from gauntlet_harness.run_folder import RunInfo, Trouble, find_readable_run, sweep_scopes
 from gauntlet_harness.suite import find_suites, list_all
 from gauntlet_harness.validate import EXPECTATIONS, Prepare, Request, announce, conduct
 
@@ -30,7 +30,7 @@ def resume_run(root: Path, name: str, request: Request, prepare: Prepare) -> int
     ):
         if value is not None:
             raise UsageError(f"--resume goes on with the run's own {option}; leave {option} out")
-    folder = find_run(root, name)
+    folder = find_readable_run(root, name)
     info = folder.read_info()
     known_failures = Path(info.expectations) if info.expectations else root / EXPECTATIONS
     expected = load_expectations(known_failures, info.fingerprint, target_kind=info.target_kind)

@@ -199,6 +199,41 @@ def find_run(root: Path, name: str, runs: Path | None = None) -> RunFolder:
     raise UsageError(f"no run is called {name}{hint}")
 
 
+def find_readable_run(root: Path, name: str) -> RunFolder:
+    """Return the folder of a run as ``find_run`` does, if this version can read its journal.
+
+    A journal that cannot be opened or has a line of a newer schema is a UsageError: half of what it
+    says would be taken for the whole. A run without a journal has had no case yet.
+    """
+    folder = find_run(root, name)
+    path = folder.journal_path
+    try:
+        with path.open("rb") as lines:
+            for number, line in enumerate(lines, 1):
+                schema = _schema_of(line)
+                if schema > SCHEMA:
+                    raise UsageError(
+                        f"{path} line {number} is of schema {schema}; this harness knows {SCHEMA}"
+                    )
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from None
+    return folder
+
+
+class _Line(msgspec.Struct):
+    schema: int = SCHEMA
+
+
+def _schema_of(line: bytes) -> int:
+    """The schema of a line; a damaged one is told of by whoever reads it."""
+    try:
+        return msgspec.json.decode(line, type=_Line).schema
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return SCHEMA
+
+
 def _is_run(path: Path) -> bool:
     return (path / "run.json").is_file() or (path / "journal.jsonl").is_file()
 

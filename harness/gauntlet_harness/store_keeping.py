@@ -19,7 +19,7 @@ from gauntlet_harness.errors import (
 )
 from gauntlet_harness.journal import is_being_written
 from gauntlet_harness.near import did_you_mean
-from gauntlet_harness.run_folder import RunFolder, find_run
+from gauntlet_harness.run_folder import RunFolder, find_readable_run, find_run
 from gauntlet_reports.store import STORE_NAME, Store, StoredRun, StoreError, StoreMachineError
 from gauntlet_reports.store_rebuild import add_or_rebuild, rebuild, run_folders
 from gauntlet_reports.store_writing import stamp_of
@@ -71,7 +71,7 @@ def rebuild_store(root: Path, path: Path) -> int:
 
 def add_runs(root: Path, path: Path, names: Sequence[str]) -> int:
     """Add runs by their names; return the exit status."""
-    folders = [find_run(root, name).path for name in names]
+    folders = [find_readable_run(root, name).path for name in names]
     with _refusals():
         for folder in folders:
             add_or_rebuild(path, folder, runs_of(root, path))

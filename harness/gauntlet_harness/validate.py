@@ -66,7 +66,7 @@ def start_run(root: Path, request: Request, prepare: Prepare) -> int:
     chosen = select(request.selection, [entry.case for entry in listed])
     runs = request.runs or root / "runs"
     known_ms = known_durations(runs, profile)
-    past = outcomes_of_nights(runs) if request.night else {}
+    past = outcomes_of_nights(runs, request.night.target) if request.night else {}
     for left in sweep_dead_runs(runs):
         print(f"removed what a killed run had left: {left}", file=sys.stderr)
     system = fingerprint()

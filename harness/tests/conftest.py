@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import pty
+import select
 import subprocess
 import sys
 import time
@@ -19,6 +21,15 @@ CHECKOUT = HERE.parents[1]
 PATIENCE_S = 180.0
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--digests",
+        type=lambda name: Path(name).absolute(),
+        metavar="FILE",
+        help="Add the digests of the five nights that go wrong to this file.",
+    )
 
 
 @pytest.fixture
@@ -111,6 +122,40 @@ def start_gauntlet(
         if process.poll() is None:
             process.kill()
         process.communicate()
+
+
+@pytest.fixture
+def on_a_terminal(environment: dict[str, str], tmp_path: Path) -> Callable[..., tuple[int, str]]:
+    """Run the command line on a terminal; return its status and all that it wrote there.
+
+    Colours are neither forbidden nor forced unless a variable says so.
+    """
+
+    def run(*words: str | Path, **variables: str) -> tuple[int, str]:
+        known = {key: value for key, value in environment.items() if not key.endswith("_COLOR")}
+        ours, theirs = pty.openpty()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "gauntlet_harness", *map(str, words)],
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            cwd=tmp_path,
+            env={**known, "TERM": "xterm", "COLUMNS": "100", **variables},
+        )
+        os.close(theirs)
+        written = b""
+        end = time.monotonic() + PATIENCE_S
+        while select.select([ours], [], [], max(0.0, end - time.monotonic()))[0]:
+            try:
+                written += os.read(ours, 65536)
+            except OSError:  # EIO: nobody holds the terminal any more.
+                break
+        else:
+            process.kill()
+        os.close(ours)
+        return process.wait(), written.decode()
+
+    return run
 
 
 @pytest.fixture

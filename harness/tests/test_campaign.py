@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,10 +15,11 @@ from gauntlet_harness.campaign import Campaign, Plan
 from gauntlet_harness.cases import KernelLine
 from gauntlet_harness.journal import Journal, Start, read_journal
 from gauntlet_harness.kernel_log import KernelLog
+from gauntlet_harness.planning import make_plan
 from gauntlet_harness.progress import PlainWatcher
-from gauntlet_harness.run_folder import RunFolder
+from gauntlet_harness.run_folder import RunFolder, RunInfo
 from gauntlet_harness.runner import Job
-from gauntlet_harness.suite import Suite
+from gauntlet_harness.suite import Suite, list_all
 from gauntlet_harness.sweep import read_process
 
 
@@ -105,6 +107,36 @@ def test_kernels_word_goes_to_all_that_ran_then_and_to_nobody_before(
     assert (first.verdict, first.kernel) == ("fail", [oops])
     assert "the kernel wrote an oops while this case and 1 other ran" in first.reason
     assert (second.verdict, second.kernel) == ("pass", [])
+
+
+def test_soak_repeats_with_new_seeds_until_the_budget_ends(
+    folder: RunFolder, fake_suite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAKE_ONLY", "Plain")
+    monkeypatch.setenv("FAKE_CASES", "2")
+    listed = list_all([Suite(fake_suite)], "soak")
+    info = RunInfo(
+        cases=[entry.case for entry in listed], profile="soak", seed=11, jobs=1, budget_s=5
+    )
+    plan = make_plan(info, listed, {})
+    with Journal(folder.journal_path) as journal:
+        # A clock by which every case takes a second: the third repetition is cut short.
+        campaign = Campaign(
+            folder,
+            journal,
+            plan,
+            PlainWatcher(tmp_path),
+            clock=lambda: 100.0 + len(campaign.results),
+        )
+        campaign.run()
+    told = [(one.repetition, one.case) for one in campaign.results]
+    assert [repetition for repetition, _ in told] == [0, 0, 1, 1, 2]
+    every = {(repetition, entry.case.name) for repetition in (0, 1) for entry in listed}
+    assert set(told[:4]) == every
+    assert all(one.verdict == "pass" for one in campaign.results)
+    lines = [json.loads(text) for text in folder.journal_path.read_text().splitlines()]
+    seeds = [line["seed"] for line in lines if line["event"] == "start"]
+    assert len(set(seeds)) == len(seeds) == len(told)
 
 
 def test_clock_that_is_set_moves_neither_the_budget_nor_what_a_run_took(

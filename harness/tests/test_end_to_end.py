@@ -144,25 +144,6 @@ def test_budget_used_up_leaves_the_rest_not_run(
     assert verdicts.count("pass") + verdicts.count("not_run") == 120
 
 
-def test_soak_repeats_with_new_seeds_until_the_budget_ends(
-    gauntlet: Command, fake_suite: Path, tmp_path: Path
-) -> None:
-    out = tmp_path / "out"
-    few = {"FAKE_CASES": "2", "FAKE_ONLY": "Plain"}
-    done = gauntlet(
-        "validate", "--suite", fake_suite, "--out", out, "--profile", "soak", "--budget", "4s",
-        **few,
-    )  # fmt: skip
-    assert done.returncode == 0
-    lines = [json.loads(text) for text in (out / "journal.jsonl").read_text().splitlines()]
-    starts = [line for line in lines if line["event"] == "start"]
-    repetitions = {line["repetition"] for line in starts}
-    assert {0, 1} <= repetitions
-    assert len({line["seed"] for line in starts}) == len(starts)
-    passed = int(done.stdout.splitlines()[-2].split()[0])
-    assert passed == len(starts)
-
-
 def test_seed_is_drawn_told_and_stored(gauntlet: Command, fake_suite: Path) -> None:
     done = gauntlet("validate", "--suite", fake_suite, FAKE_CASES="1", FAKE_ONLY="Plain")
     told = re.match(r"seed (\d+), profile smoke", done.stdout)

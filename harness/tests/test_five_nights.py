@@ -1,4 +1,7 @@
-"""Five nights that go wrong in five ways, and what the digest of each morning says of them."""
+"""Five nights that go wrong in five ways, and what the digest of each morning says of them.
+
+``pytest harness/tests/test_five_nights.py --digests FILE`` writes the five down as they were sent.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +29,11 @@ KNOWN = "PipesConformance.Write_FailsWithEpipe/fifo"
 class Nights:
     """A checkout with a configuration, and its nights one after the other."""
 
-    def __init__(self, base: Path, suite: Path, environment: dict[str, str]) -> None:
+    def __init__(
+        self, base: Path, suite: Path, environment: dict[str, str], mornings: Path | None
+    ) -> None:
         self.base = base
+        self.mornings = mornings
         self.suite = suite
         self.signals = base / "signals"
         self.signals.mkdir()
@@ -121,26 +127,33 @@ class Nights:
             check=False,
         )
 
-    def digest(self) -> str:
-        """What the file has, without what differs from night to night."""
+    def digest(self, night: str = "") -> str:
+        """What the file has, without what differs from night to night.
+
+        One that has a name is kept for people.
+        """
         text = (self.base / "digest.txt").read_text()
-        print(f"--- the morning ---\n{text}")  # With -s, for people.
+        if night and self.mornings:
+            with self.mornings.open("a") as kept:
+                kept.write(f"## {night}\n```\n{text}```\n\n")
         text = re.sub(r"\d{8}T\d{6}Z-\w{4}", "RUN", text)
         text = re.sub(r"took [^,]+", "took T", text)
         text = re.sub(r"harness/gauntlet repro (\S+) --seed .*", r"REPRO \1", text)
         return text.replace(str(self.base), "BASE")
 
-    def sections(self) -> str:
+    def sections(self, night: str = "") -> str:
         """The digest without its numbers."""
-        return self.digest().rpartition("\n\n")[0]
+        return self.digest(night).rpartition("\n\n")[0]
 
     def last(self) -> Path:
         return (self.runs / "latest").resolve()
 
 
 @pytest.fixture
-def nights(tmp_path: Path, fake_suite: Path, environment: dict[str, str]) -> Nights:
-    return Nights(tmp_path, fake_suite, environment)
+def nights(
+    tmp_path: Path, fake_suite: Path, environment: dict[str, str], request: pytest.FixtureRequest
+) -> Nights:
+    return Nights(tmp_path, fake_suite, environment, request.config.getoption("digests"))
 
 
 @pytest.fixture(scope="module")
@@ -177,7 +190,7 @@ def test_planted_regression_is_told_with_its_signature_and_its_command(
 ) -> None:
     done = nights.run(quiet, FAKE_BROKEN="Case_Passes/plain_0002")
     assert done.returncode == 1
-    assert nights.sections() == textwrap.dedent("""\
+    assert nights.sections("A planted regression") == textwrap.dedent("""\
         1 changed: 1 regression.
 
         Regressions:
@@ -211,7 +224,7 @@ def test_planted_flake_is_newly_flaky(nights: Nights, quiet: Path) -> None:
     # Room for the first repetition of every race on a machine with other things to do.
     done = nights.run(quiet, "40s", FAKE_FLAKY="Case_Races/plain_0001")
     assert done.returncode == 1
-    text = re.sub(r"in \d+ of \d+", "in K of N", nights.sections())
+    text = re.sub(r"in \d+ of \d+", "in K of N", nights.sections("A planted flake"))
     assert text == textwrap.dedent("""\
         1 changed: 1 newly flaky.
 
@@ -248,7 +261,7 @@ def test_killed_night_is_resumed_and_its_case_blamed_once(
     assert [
         line["verdict"] for line in journal if line.get("case") == WAITS and "verdict" in line
     ] == ["crash"]
-    assert nights.sections() == textwrap.dedent(f"""\
+    assert nights.sections("Killed by SIGKILL in the middle, and resumed") == textwrap.dedent(f"""\
         Machine trouble. Nothing changed.
 
         Machine trouble:
@@ -276,7 +289,7 @@ def test_full_disk_stops_the_night_and_what_was_written_stays(nights: Nights, qu
     assert done.returncode == 3
     (line,) = done.stderr.splitlines()
     assert line.startswith("gauntlet: the disk is full: less than 8 MiB are left for ")
-    text = re.sub(r"\d of 8", "N of 8", nights.sections())
+    text = re.sub(r"\d of 8", "N of 8", nights.sections("A full disk"))
     assert text == textwrap.dedent("""\
         The night did not finish: N of 8 cases ran. Nothing changed.
 
@@ -292,14 +305,15 @@ def test_full_disk_stops_the_night_and_what_was_written_stays(nights: Nights, qu
 
 def test_expired_expectation_is_told_instead_of_a_regression(nights: Nights, quiet: Path) -> None:
     yesterday = datetime.now(UTC) - timedelta(days=1)
+    day = yesterday.date()
     nights.expect(yesterday)
     done = nights.run(quiet)
     assert done.returncode == 1
-    assert nights.sections() == textwrap.dedent(f"""\
+    assert nights.sections("An expired expectation") == textwrap.dedent(f"""\
         1 changed: 1 case of an expired expectation.
 
         Expired expectations:
-          - fifo-without-epipe (owner pipes team), {yesterday.date()}: its cases fail again
+          - fifo-without-epipe (owner pipes team) expired on {day}: its cases fail again
             {KNOWN}
             repeat it: REPRO {KNOWN}""")
     soon = datetime.now(UTC) + timedelta(days=14)
@@ -307,5 +321,5 @@ def test_expired_expectation_is_told_instead_of_a_regression(nights: Nights, qui
     assert nights.run(quiet).returncode == 0
     assert nights.sections().endswith(
         "Expectations that expire within 14 days:\n"
-        f"  - fifo-without-epipe (owner pipes team), {soon.date()}"
+        f"  - fifo-without-epipe (owner pipes team) expires on {soon.date()}"
     )

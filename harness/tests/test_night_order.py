@@ -72,10 +72,21 @@ def test_past_is_read_from_the_journals_of_the_last_nights(tmp_path: Path) -> No
     night("20260102", ("A", "pass"), ("A", "fail"), ("A", "hang"), ("A", "pass"), ("B", "pass"))
     night("20260103", ("B", "pass"))
     (tmp_path / "latest").symlink_to("20260103")
-    assert outcomes_of_nights(tmp_path, nights=2) == {
+    assert outcomes_of_nights(tmp_path, "local", nights=2) == {
         "A": ["hang", None],
         "B": ["pass", "pass"],
     }
+
+
+def test_what_another_target_ran_is_unseen_on_this_one(tmp_path: Path) -> None:
+    for name, target, case in (("1", "here", "A"), ("2", "there", "B"), ("3", "there", "C")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "run.json").write_text(json.dumps({"target": target}))
+        end = {"event": "end", "case": case, "verdict": "pass"}
+        (tmp_path / name / "journal.jsonl").write_text(json.dumps(end))
+    assert outcomes_of_nights(tmp_path, "here", nights=1) == {"A": ["pass"]}
+    assert outcomes_of_nights(tmp_path, "there") == {"B": ["pass", None], "C": [None, "pass"]}
+    assert outcomes_of_nights(tmp_path, "local") == {}
 
 
 def test_only_what_chance_decides_is_repeated() -> None:

@@ -143,7 +143,7 @@ def compare(before: RunData, after: RunData, band: float = DEFAULT_BAND) -> Comp
         facts=_facts(before, after),
         changes=sorted(changed, key=lambda c: (not c.regressed, order[c.kind], c.case)),
         unchanged=len(changes) - len(changed),
-        behaviours=behaviours(before.results, after.results),
+        behaviours=behaviours(before.results, after.results, band),
         records=record_changes(before.results, after.results),
         shifts=moved.found,
         uncertain=moved.uncertain,

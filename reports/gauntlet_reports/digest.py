@@ -208,7 +208,8 @@ class _Maker:
         """Expectations that have expired, with what fails again, and those that soon will."""
         expired, soon = [], []
         for one in self._expiries:
-            words = f"{one.id} (owner {one.owner}), {one.expires.isoformat()}"
+            what = "expired" if one.expired else "expires"
+            words = f"{one.id} (owner {one.owner}) {what} on {one.expires.isoformat()}"
             if not one.expired:
                 soon.append(Item(words))
                 continue
@@ -278,7 +279,7 @@ class _Maker:
         if run.elapsed_s is not None:
             facts.append(f"took {duration(run.elapsed_s * 1000)}")
         facts += [f"seed {run.text('seed')}"] if run.text("seed") else []
-        origin = [f"run {run.folder} on {run.text('target') or 'local'}"]
+        origin = [f"run {run.folder} on {run.target}"]
         if self._baseline is not None:
             origin.append(f"compared with {self._baseline.before.name}")
         return [", ".join(facts), ", ".join(origin)]

@@ -19,7 +19,9 @@ ENOUGH_VALUES = 5
 # A count is widened by this on both sides: whether one kill fell inside a call or none is chance.
 COUNT_SLACK = 1.5
 
-OF_CHANCE = frozenset({"attached", "kills_inside_a_call", "readers_met"})
+OF_CHANCE = frozenset(
+    {"accesses_made", "accesses_refused", "attached", "kills_inside_a_call", "readers_met"}
+)
 """How often a race or a kill met what it is for: that tells of the run and not of the system."""
 
 # Times, rates and shares: who else has the processors meanwhile decides them.
@@ -101,7 +103,9 @@ def shifts(before: RunData, after: RunData, band: float) -> Shifts:
     for key in earlier.keys() & later.keys():
         if key[1] in OF_CHANCE:
             continue
-        if _is_uncertain(key, earlier[key], before) or _is_uncertain(key, later[key], after):
+        if says_too_little(key[1], len(earlier[key]), before.info.get("jobs")) or says_too_little(
+            key[1], len(later[key]), after.info.get("jobs")
+        ):
             uncertain += 1
             continue
         first, second = interval(earlier[key], band), interval(later[key], band)
@@ -111,9 +115,13 @@ def shifts(before: RunData, after: RunData, band: float) -> Shifts:
     return Shifts(found, uncertain)
 
 
-def _is_uncertain(key: Key, values: list[float], run: RunData) -> bool:
-    beside_others = run.info.get("jobs") not in (None, 1)
-    return beside_others and len(values) < ENOUGH_VALUES and key[1].endswith(_OF_SCHEDULING)
+def says_too_little(name: str, count: int, jobs: object) -> bool:
+    """Whether who ran beside decides a value: a time, rate or share of few values among others.
+
+    ``jobs`` is how many cases its run had at once, None where that is not known: then it counts as
+    alone.
+    """
+    return jobs not in (None, 1) and count < ENOUGH_VALUES and name.endswith(_OF_SCHEDULING)
 
 
 def _distance(shift: Shift) -> float:

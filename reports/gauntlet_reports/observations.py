@@ -12,10 +12,11 @@ from __future__ import annotations
 import difflib
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 
 import msgspec
 
+from gauntlet_reports.measurements import DEFAULT_BAND, apart, interval
 from gauntlet_reports.run_data import Result
 
 Key = tuple[str, str]
@@ -24,8 +25,15 @@ Key = tuple[str, str]
 _ARROW = " -> "
 _OF_A_SEARCH = re.compile(r"\n|\bseed \d|\d/s\b|\d executions\b")
 _NUMBER = re.compile(r"\d[\d,.]*")
+# Of a call that was not made this time there is no answer.
+_NOT_REACHED = "not reached"
 # Of a point that was not met there is no ending: the seed and chance decide which those are.
 _NOT_MET = re.compile(r"\d[\d,.]* (points\b|not reached$)")
+
+
+# How much a broker or a thread of a library takes in before the rest is dropped: its pace under the
+# load of the run decides that too, so of these numbers a few more or less are no other choice.
+_OF_PACE = frozenset({"kept_of_a_flood"})
 
 
 class Behaviour(msgspec.Struct, frozen=True):
@@ -45,20 +53,33 @@ class RecordChange(msgspec.Struct, frozen=True):
     diff: list[str]
 
 
-def behaviours(before: Iterable[Result], after: Iterable[Result]) -> list[Behaviour]:
-    """The behaviours that changed.
-
-    Texts that vary among the repetitions of one run are changed only when the runs have none of
-    them in common.
-    """
+def behaviours(
+    before: Iterable[Result], after: Iterable[Result], band: float = DEFAULT_BAND
+) -> list[Behaviour]:
+    """The behaviours that changed."""
     earlier, later = observed(before), observed(after)
     cases = {case for case, _ in earlier} & {case for case, _ in later}
     found = []
     for key in sorted(earlier.keys() | later.keys()):
         first, second = earlier.get(key, set()), later.get(key, set())
-        if key[0] in cases and not first & second and not any(map(is_record, first | second)):
+        if key[0] not in cases or any(map(is_record, first | second)):
+            continue
+        if is_another_choice(key[1], first, second, band):
             found.append(Behaviour(key[0], key[1], sorted(first), sorted(second)))
     return found
+
+
+def is_another_choice(name: str, before: Set[str], after: Set[str], band: float) -> bool:
+    """Whether the system has chosen otherwise: the two sides have no text in common.
+
+    What varies among the repetitions of one run is no other choice while both have it, and a number
+    that pace decides none within the band.
+    """
+    if before & after:
+        return False
+    if name in _OF_PACE and before and after and all(map(str.isdecimal, before | after)):
+        return apart(*(interval([float(text) for text in side], band) for side in (before, after)))
+    return True
 
 
 def record_changes(before: Iterable[Result], after: Iterable[Result]) -> list[RecordChange]:
@@ -114,10 +135,15 @@ def _diff(before: Mapping[str, set[str]], after: Mapping[str, set[str]]) -> list
         # A table: what both tried. An answer that varies within a run is no other one while both
         # have it.
         both = before.keys() & after.keys()
-        asked = {one for one in both if not before[one] & after[one]}
+        asked = {one for one in both if _is_another_answer(before[one], after[one])}
     return list(
         difflib.unified_diff(_written(before, asked), _written(after, asked), lineterm="", n=1)
     )[2:]
+
+
+def _is_another_answer(before: Set[str], after: Set[str]) -> bool:
+    first, second = before - {_NOT_REACHED}, after - {_NOT_REACHED}
+    return bool(first and second) and not first & second
 
 
 def _written(answers: Mapping[str, set[str]], asked: Iterable[str]) -> list[str]:

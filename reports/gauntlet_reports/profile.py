@@ -22,8 +22,9 @@ from gauntlet_reports.measurements import (
     apart,
     interval,
     measured,
+    says_too_little,
 )
-from gauntlet_reports.observations import answers, is_record, observed
+from gauntlet_reports.observations import answers, is_another_choice, is_record, observed
 from gauntlet_reports.run_data import Result, RunData
 
 SCHEMA_VERSION = 1
@@ -37,7 +38,8 @@ Topic = Literal[
     "latency and throughput",
     "other choices",
 ]
-Difference = Literal["same", "differs", "only before", "only after"]
+Difference = Literal["same", "differs", "not judged", "only before", "only after"]
+"""``not judged`` are numbers that lie apart and say too little: who ran beside decides them."""
 
 SYSTEM = "system"
 """The method of what the fingerprint tells: limits of the machine, which no case measures."""
@@ -58,8 +60,6 @@ _KILL_SWEEP = re.compile(r"^sweep: .*\bkill of ")
 # How much of a case was tried, and how often chance had it that a kill met a call.
 _OF_A_SEARCH = OF_CHANCE | frozenset(
     {
-        "accesses_made",
-        "accesses_refused",
         "executions",
         "kill_points",
         "points",
@@ -100,6 +100,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     seed: str
     effort: str
     """The run's profile, smoke, full or soak: how much each case tried."""
+    jobs: int | None = None
+    """How many cases ran at once; None where the run does not tell."""
     fingerprint: dict[str, Any]
     values: list[Value]
 
@@ -143,6 +145,7 @@ def profile_of(run: RunData) -> Profile:
         started=run.started,
         seed=run.text("seed"),
         effort=run.text("profile"),
+        jobs=jobs if isinstance(jobs := run.info.get("jobs"), int) else None,
         fingerprint=known,
         values=sorted([*_of_the_system(known), *values], key=_place),
     )
@@ -154,14 +157,18 @@ def side_by_side(
     """Lay a second profile beside the first.
 
     Numbers differ where their intervals do not meet, texts where the two have none in common: one
-    that varies among the repetitions of a run is no other one while both have it.
+    that varies among the repetitions of a run is no other one while both have it. A time, rate or
+    share that was measured a few times beside other cases is not judged.
     """
     first = {(value.case, value.name): value for value in before.values}
     second = {(value.case, value.name): value for value in after.values} if after else {}
     rows = []
     for key in first.keys() | second.keys():
         one, other = first.get(key), second.get(key)
-        rows.append(Row(one, other, _difference(one, other, band) if after else "same"))
+        difference = _difference(one, other, band) if after else "same"
+        if after and difference == "differs" and (_too_few(one, before) or _too_few(other, after)):
+            difference = "not judged"
+        rows.append(Row(one, other, difference))
     rows.sort(key=lambda row: _place(row.value))
     return SideBySide(before, after, band, rows)
 
@@ -174,7 +181,15 @@ def _difference(before: Value | None, after: Value | None, band: float) -> Diffe
     first, second = before.interval(band), after.interval(band)
     if first and second:
         return "differs" if apart(first, second) else "same"
-    return "same" if set(before.texts) & set(after.texts) else "differs"
+    other = is_another_choice(before.name, set(before.texts), set(after.texts), band)
+    return "differs" if other else "same"
+
+
+def _too_few(value: Value | None, profile: Profile) -> bool:
+    """Whether a value has numbers, but fewer than tell its system from the load of its run."""
+    if value is None or not value.numbers:
+        return False
+    return says_too_little(value.name, len(value.numbers), profile.jobs)
 
 
 def _measured(results: Iterable[Result], cases: Mapping[str, Result]) -> list[Value]:

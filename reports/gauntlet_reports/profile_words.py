@@ -7,12 +7,14 @@ from itertools import groupby
 from typing import Any
 
 from gauntlet_reports.comparison_words import NOTHING, interval_words
+from gauntlet_reports.measurements import ENOUGH_VALUES
 from gauntlet_reports.profile import Difference, Profile, Row, SideBySide, Topic, Value
 from gauntlet_reports.text import count
 
 MARKS: dict[Difference, str] = {
     "same": "",
     "differs": "\N{NOT EQUAL TO}",
+    "not judged": "\N{QUESTIONED EQUAL TO}",
     "only before": "\N{LEFTWARDS ARROW}",
     "only after": "\N{RIGHTWARDS ARROW}",
 }
@@ -21,14 +23,18 @@ MARKS: dict[Difference, str] = {
 WORDS: dict[Difference, str] = {
     "same": "",
     "differs": "differs",
+    "not judged": "differs, not judged",
     "only before": "not seen in the second",
     "only after": "not seen in the first",
 }
 
 
+_DIFFERING: tuple[Difference, ...] = ("differs", "not judged")
+
+
 def sections(view: SideBySide, differing: bool) -> list[tuple[str, list[tuple[Topic, list[Row]]]]]:
-    """The rows by method and topic; with ``differing`` those alone that differ."""
-    rows = [row for row in view.rows if not differing or row.difference == "differs"]
+    """The rows by method and topic; with ``differing`` those alone that differ, judged or not."""
+    rows = [row for row in view.rows if not differing or row.difference in _DIFFERING]
     return [
         (
             method,
@@ -70,6 +76,7 @@ def system_words(profile: Profile) -> str:
         str(known.get("distro", "")),
         f"{cpu.get('model', 'CPU')} ({cpu['cpus']} CPUs)" if "cpus" in cpu else "",
         f"profile {profile.effort}" if profile.effort else "",
+        f"{count(profile.jobs, 'case')} at once" if profile.jobs else "",
         f"seed {profile.seed}" if profile.seed else "",
     ]
     return ", ".join(fact for fact in facts if fact) or "a system that is not known"
@@ -79,10 +86,12 @@ def headline(view: SideBySide) -> str:
     """What it comes to: how many values, and how many of them differ."""
     if view.after is None:
         return f"{count(len(view.rows), 'value')} of {view.before.run}."
-    both = view.count("same") + view.count("differs")
+    unjudged = view.count("not judged")
+    both = view.count("same") + view.count("differs") + unjudged
     return (
-        f"{view.count('differs'):,} of {count(both, 'value')} that both have differ;"
-        f" {view.count('only before'):,} of the first and {view.count('only after'):,} of the"
+        f"{view.count('differs'):,} of {count(both, 'value')} that both have differ"
+        + (f", {unjudged:,} more {'is' if unjudged == 1 else 'are'} not judged" if unjudged else "")
+        + f"; {view.count('only before'):,} of the first and {view.count('only after'):,} of the"
         " second alone."
     )
 
@@ -92,8 +101,12 @@ def rule_words(view: SideBySide) -> str:
     words = f"In brackets where a number may lie, by the band {view.band:g} of compare."
     if view.after is None:
         return words
+    words += " Numbers differ where these do not meet, texts where the two have none in common."
+    if not view.count("not judged"):
+        return words
     return (
-        f"{words} Numbers differ where these do not meet, texts where the two have none in common."
+        f"{words} Not judged are times, rates and shares that were measured fewer than"
+        f" {ENOUGH_VALUES} times beside other cases, which decide them."
     )
 
 

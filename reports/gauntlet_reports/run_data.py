@@ -165,6 +165,11 @@ class RunData(msgspec.Struct, kw_only=True):
         return ""
 
     @property
+    def target(self) -> str:
+        """The name of the system that was validated: ``local`` where the run does not tell."""
+        return self.text("target") or "local"
+
+    @property
     def state(self) -> str:
         """The last word about the run: of the journal, else of run.json, else ``unknown``."""
         if self.events:

@@ -96,32 +96,44 @@ class Store:
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         return removed
 
-    def runs(self, limit: int | None = None) -> list[StoredRun]:
-        """All runs or the last ``limit`` ones, newest first."""
+    def runs(self, limit: int | None = None, *, target: str | None = None) -> list[StoredRun]:
+        """All runs (of a target) or the last ``limit`` ones, newest first."""
         with errors_told(self.path):
-            return store_queries.runs(self._connection, self._home, limit)
+            return store_queries.runs(self._connection, self._home, limit, target)
 
     def history(self, run_id: str, nights: int = 30) -> dict[str, list[str | None]]:
         """The worst outcome of each case in the last runs up to and with this one, oldest first.
 
-        None stands for a run that has no such case. All lists are equally long: one entry a run,
-        as many as there are runs, at most ``nights``.
+        Runs of other targets than this one's are no part of it. None stands for a run that has no
+        such case. All lists are equally long: one entry a run, as many as there are runs, at most
+        ``nights``.
         """
         with errors_told(self.path):
             return store_queries.history(self._connection, run_id, nights)
 
-    def signature_spans(self) -> dict[str, Span]:
+    def signature_spans(self, *, target: str | None = None) -> dict[str, Span]:
         """For each failure signature its first and last run, in how many runs and cases it was."""
         with errors_told(self.path):
-            return store_queries.signature_spans(self._connection)
+            return store_queries.signature_spans(self._connection, target)
 
-    def trend(self, case: str, name: str, nights: int, until: str | None = None) -> list[Point]:
-        """What a case measured in the last ``nights`` runs (up to and with ``until``).
+    def trend(
+        self,
+        case: str,
+        name: str,
+        nights: int,
+        until: str | None = None,
+        *,
+        target: str | None = None,
+    ) -> list[Point]:
+        """What a case measured in the last ``nights`` runs (of a target).
 
-        Oldest first; runs in which it did not measure this are left out.
+        With ``until`` in those up to and with that one, of its target. Oldest first; runs in which
+        it did not measure this are left out.
         """
         with errors_told(self.path):
-            return store_queries.trend(self._connection, case, name, nights, until)
+            return store_queries.trend(
+                self._connection, case, name, nights, until=until, target=target
+            )
 
     def last_run_of(self, case: str) -> str | None:
         """The last run that really tried this case, None for none."""

@@ -16,6 +16,8 @@ from gauntlet_reports.store_schema import StoreError
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Outcomes of a case that did not run, for whatever reason.
 _NOT_TRIED = ("not_reached", "not_run")
+# Without a target all runs.
+_OF_TARGET = "(:target IS NULL OR target = :target)"
 _NEWEST_FIRST = "ORDER BY started_us DESC, run_id DESC"
 
 
@@ -58,12 +60,17 @@ class Point:
     high: float
 
 
-def runs(connection: sqlite3.Connection, home: Path, limit: int | None) -> list[StoredRun]:
+def runs(
+    connection: sqlite3.Connection, home: Path, limit: int | None, target: str | None
+) -> list[StoredRun]:
     """All runs or the last ``limit`` ones, newest first. ``home`` is the store's own folder."""
     cursor = connection.cursor()
     cursor.row_factory = sqlite3.Row
     most = -1 if limit is None else limit
-    rows = cursor.execute(f"SELECT * FROM runs {_NEWEST_FIRST} LIMIT ?", (most,))
+    rows = cursor.execute(
+        f"SELECT * FROM runs WHERE {_OF_TARGET} {_NEWEST_FIRST} LIMIT :most",
+        {"target": target, "most": most},
+    )
     return [
         StoredRun(
             run_id=row["run_id"],
@@ -86,11 +93,12 @@ def runs(connection: sqlite3.Connection, home: Path, limit: int | None) -> list[
 def history(
     connection: sqlite3.Connection, run_id: str, nights: int
 ) -> dict[str, list[str | None]]:
-    """The outcome of each case in the last runs up to and with this one, oldest first."""
+    """The outcome of each case in its target's last runs up to and with this one, oldest first."""
+    started_us, target = _place_of(connection, run_id)
     rows = connection.execute(
         "SELECT outcomes FROM strips JOIN runs ON runs.id = strips.run"
-        f" WHERE (started_us, run_id) <= (?, ?) {_NEWEST_FIRST} LIMIT ?",
-        (*_place_of(connection, run_id), nights),
+        f" WHERE target = ? AND (started_us, run_id) <= (?, ?) {_NEWEST_FIRST} LIMIT ?",
+        (target, started_us, run_id, nights),
     )
     strips = [zlib.decompress(strip) for (strip,) in rows][::-1]
     words: list[str | None] = [None] * 256
@@ -105,19 +113,23 @@ def history(
     }
 
 
-def signature_spans(connection: sqlite3.Connection) -> dict[str, Span]:
+def signature_spans(connection: sqlite3.Connection, target: str | None) -> dict[str, Span]:
     """For each failure signature its first and last run, in how many runs and cases it was seen."""
     order = [
         run_id
-        for (run_id,) in connection.execute("SELECT run_id FROM runs ORDER BY started_us, run_id")
+        for (run_id,) in connection.execute(
+            f"SELECT run_id FROM runs WHERE {_OF_TARGET} ORDER BY started_us, run_id",
+            {"target": target},
+        )
     ]
     # The place of a run in time stands in for its moment, so that one number tells both.
     rows = connection.execute(
         "WITH places AS (SELECT id, row_number() OVER (ORDER BY started_us, run_id) - 1 AS place"
-        " FROM runs)"
+        f" FROM runs WHERE {_OF_TARGET})"
         " SELECT text, min(place), max(place), count(DISTINCT run), count(DISTINCT case_id)"
         " FROM failures JOIN places ON places.id = failures.run"
-        " JOIN signatures ON signatures.id = failures.signature GROUP BY signature ORDER BY text"
+        " JOIN signatures ON signatures.id = failures.signature GROUP BY signature ORDER BY text",
+        {"target": target},
     )
     return {
         text: Span(order[first], order[last], seen, cases)
@@ -126,21 +138,36 @@ def signature_spans(connection: sqlite3.Connection) -> dict[str, Span]:
 
 
 def trend(
-    connection: sqlite3.Connection, case: str, name: str, nights: int, until: str | None
+    connection: sqlite3.Connection,
+    case: str,
+    name: str,
+    nights: int,
+    *,
+    until: str | None,
+    target: str | None,
 ) -> list[Point]:
-    """What the last runs up to ``until`` measured under this name, oldest first."""
+    """What the last runs measured under this name, oldest first; ``until`` decides the target."""
     bound = ""
-    values: tuple[int | str, ...] = ()
+    started_us = 0
     if until is not None:
-        bound, values = "WHERE (started_us, run_id) <= (?, ?)", _place_of(connection, until)
+        started_us, target = _place_of(connection, until)
+        bound = "AND (started_us, run_id) <= (:started_us, :until)"
     rows = connection.execute(
-        f"WITH last AS (SELECT id, run_id, started_us FROM runs {bound} {_NEWEST_FIRST} LIMIT ?),"
+        f"WITH last AS (SELECT id, run_id, started_us FROM runs WHERE {_OF_TARGET} {bound}"
+        f" {_NEWEST_FIRST} LIMIT :nights),"
         " one AS (SELECT series.id FROM series JOIN cases ON cases.id = series.case_id"
-        "  WHERE cases.name = ? AND series.name = ?)"
+        "  WHERE cases.name = :case AND series.name = :name)"
         " SELECT run_id, started_us, coalesce(low, median), median, coalesce(high, median)"
         " FROM last CROSS JOIN one JOIN numbers ON numbers.run = last.id"
         " AND numbers.series = one.id ORDER BY started_us, run_id",
-        (*values, nights, case, name),
+        {
+            "target": target,
+            "started_us": started_us,
+            "until": until,
+            "nights": nights,
+            "case": case,
+            "name": name,
+        },
     )
     return [Point(run_id, _moment(started), *numbers) for run_id, started, *numbers in rows]
 
@@ -194,12 +221,15 @@ def _strips_newest_first(connection: sqlite3.Connection) -> Iterator[tuple[str, 
 
 
 def _place_of(connection: sqlite3.Connection, run_id: str) -> tuple[int, str]:
-    row = connection.execute("SELECT started_us FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+    """When a run began, and its target."""
+    row = connection.execute(
+        "SELECT started_us, target FROM runs WHERE run_id = ?", (run_id,)
+    ).fetchone()
     if row is None:
         raise StoreError(
             f"the store has no run {run_id}; add it: harness/gauntlet store add {run_id}"
         )
-    return (row[0], run_id)
+    return (row[0], row[1])
 
 
 def _moment(started_us: int) -> datetime:

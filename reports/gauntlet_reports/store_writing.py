@@ -102,7 +102,7 @@ def insert_run(connection: sqlite3.Connection, run: RunData, folder: str, stamp:
             _started_us(run),
             run.text("profile"),
             _seed(run),
-            run.text("target") or "local",
+            run.target,
             run.state,
             run.text("selection"),
             fingerprint_hash(run.info.get("fingerprint")),

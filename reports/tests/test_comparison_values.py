@@ -80,8 +80,9 @@ def test_what_others_decide_is_compared_from_five_values_on_or_alone(name: str) 
     assert len(shifts(capacity[0], capacity[1], DEFAULT_BAND).found) == 1
 
 
-def test_how_often_a_race_was_met_is_no_shift() -> None:
-    made = shifts(measuring(0, name="attached"), measuring(600, name="attached"), DEFAULT_BAND)
+@pytest.mark.parametrize("name", ["attached", "accesses_made"])
+def test_how_often_a_race_was_met_is_no_shift(name: str) -> None:
+    made = shifts(measuring(0, name=name), measuring(600, name=name), DEFAULT_BAND)
     assert (made.found, made.uncertain) == ([], 0)
 
 
@@ -103,6 +104,19 @@ def test_another_choice_of_the_system_is_a_changed_behaviour() -> None:
     ]
     assert behaviours(before, before) == []
     assert record_changes(before, after) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "changed"),
+    [("145", "177", False), ("145", "400", True), ("145", "none", True)],
+)
+def test_what_is_kept_of_a_flood_is_changed_beyond_the_band(
+    before: str, after: str, changed: bool
+) -> None:
+    first, second = (observing(text, name="kept_of_a_flood") for text in (before, after))
+    assert bool(behaviours(first, second)) is changed
+    assert behaviours(observing("145"), observing("177"))  # Any other number is as it is.
+    assert not behaviours(first, second, band=100.0) or after == "none"
 
 
 def test_a_behaviour_that_varies_within_a_run_is_changed_only_when_nothing_is_common() -> None:
@@ -137,11 +151,21 @@ SCHEDULE = "pct, seed {0}, C11: 500 executions (0 redundant), {0} steps, {1} dea
     [
         (CALLS.format("reported"), CALLS.format("reported").replace("mmap #1", "mmap #2")),
         (CALLS.format("reported"), "0 of 94 failures tried\n"),
+        (CALLS.format("reported"), CALLS.format("not reached")),
+        ("0 of 94 failures tried\n", "1 of 94 failures tried\nread #1 -> not reached\n"),
         (SWEEP.format(2, "1 stuck: sender in futex"), SWEEP.format(5, "9 stuck: sender in futex")),
         (SWEEP.format(2, "3 not reached"), SWEEP.format(2, "1 points were not met again")),
         (SCHEDULE.format(123, 0), SCHEDULE.format(777, 0)),
     ],
-    ids=["other calls tried", "nothing tried", "other counts", "not met", "other seed and rate"],
+    ids=[
+        "other calls tried",
+        "nothing tried",
+        "a call was not made",
+        "no call was made",
+        "other counts",
+        "not met",
+        "other seed and rate",
+    ],
 )
 def test_seed_load_and_chance_change_neither_a_behaviour_nor_a_record(
     before: str, after: str

@@ -177,7 +177,7 @@ def test_expired_expectation_speaks_for_its_cases_and_no_others() -> None:
     gone = digest({"A": "pass"}, {"A": "pass"}, expiries=[expiry("A", expired=True)])
     assert gone.answer == "Nothing changed."
     assert gone.sections[0].items[0].what == (
-        "old (owner team), 2026-11-27: none of its cases failed"
+        "old (owner team) expired on 2026-11-27: none of its cases failed"
     )
 
 

@@ -23,6 +23,7 @@ from gauntlet_reports.profile_json import (
 )
 from gauntlet_reports.profile_markdown import render_profile_markdown
 from gauntlet_reports.profile_terminal import profile_lines
+from gauntlet_reports.profile_words import headline, rule_words
 from gauntlet_reports.sample_run import NASTY, Line, ended, planned_cases, run_info, write_run
 
 # Imported by name because they come without types of their own.
@@ -158,6 +159,47 @@ def test_numbers_beyond_the_band_and_texts_with_nothing_in_common_differ(tmp_pat
         "limits NOFILE": "same",
     }
     assert differences(side_by_side(first, second, band=4.0))["moved_per_s"] == "same"
+
+
+@pytest.mark.parametrize(
+    ("first_jobs", "second_jobs", "values", "told"),
+    [
+        (1, 1, 1, "differs"),
+        (6, 1, 1, "not judged"),
+        (1, 6, 4, "not judged"),
+        (6, 6, 5, "differs"),
+    ],
+)
+def test_rates_of_few_values_beside_other_cases_are_told_apart_and_not_judged(
+    tmp_path: Path, first_jobs: int, second_jobs: int, values: int, told: str
+) -> None:
+    def side(name: str, jobs: int, factor: float) -> Profile:
+        made = {"wake_all_us": 10 * factor, "regions": 10 * factor, "steady_us": 10.0}
+        lines = [line(repetition=number, measured=made) for number in range(values)]
+        return profile(tmp_path / name, *lines, jobs=jobs, fingerprint={})
+
+    first, second = side("a", first_jobs, 1), side("b", second_jobs, 10)
+    view = side_by_side(first, second)
+    # How many regions there can be at once is no matter of who runs beside.
+    assert differences(view) == {"wake_all_us": told, "regions": "differs", "steady_us": "same"}
+    more = " of 3 values that both have differ"
+    more = f"2{more};" if told == "differs" else f"1{more}, 1 more is not judged;"
+    assert headline(view).startswith(more)
+    assert ("Not judged are" in rule_words(view)) == (told == "not judged")
+    shown = "\n".join(profile_lines(view, color=False, differing=True))
+    assert ("(≟ differs, not judged)" in shown) == (told == "not judged")
+    assert "steady_us" not in shown
+    assert errors("profiles", render_profiles_json(view)) == []
+
+
+def test_a_profile_that_does_not_tell_its_jobs_is_read_as_alone(tmp_path: Path) -> None:
+    made: Line = msgspec.to_builtins(profile(tmp_path / "run", line(measured={"wake_us": 1})))
+    del made["jobs"]
+    file = tmp_path / "profile.json"
+    file.write_text(json.dumps(made))
+    assert read_profile(file).jobs is None
+    later = profile(tmp_path / "b", line(measured={"wake_us": 9}), jobs=1)
+    assert differences(side_by_side(read_profile(file), later))["wake_us"] == "differs"
 
 
 def test_a_profile_beside_itself_differs_nowhere(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from gauntlet_reports.history import history_of
 from gauntlet_reports.run_data import load_run
 from gauntlet_reports.sample_run import (
     Line,
@@ -22,6 +23,7 @@ from gauntlet_reports.sample_run import (
 from gauntlet_reports.signatures import signature_of
 from gauntlet_reports.store import Span, Store, StoreError
 from gauntlet_reports.synthetic_nights import write_nights
+from gauntlet_reports.target_past import TargetPast
 
 CASES = planned_cases()
 FIRST, SECOND, THIRD = (case["name"] for case in CASES[:3])
@@ -94,6 +96,41 @@ def test_every_outcome_of_a_run_is_in_its_history(store: Store, tmp_path: Path) 
     outcomes = [line for (line,) in store.history("sample").values()]
     counted = {word: outcomes.count(word) for word in set(outcomes)}
     assert counted == {word: n for word, n in store.runs()[0].totals.items() if n}
+
+
+def test_history_spans_and_trends_go_by_target(store: Store, tmp_path: Path) -> None:
+    days = [("here", "pass"), ("there", "fail"), ("here", "hang"), ("there", "fail")]
+    for day, (target, verdict) in enumerate(days, start=1):
+        store.add_run(night(tmp_path, day, [verdict], target=target))
+    assert store.history("day03")[FIRST] == ["pass", "hang"]
+    assert store.history("day04")[FIRST] == ["fail", "fail"]
+    here, there = (store.signature_spans(target=name) for name in ("here", "there"))
+    assert [(span.first_run, span.last_run, span.runs) for span in there.values()] == [
+        ("day02", "day04", 2)
+    ]
+    assert [(span.first_run, span.runs) for span in here.values()] == [("day03", 1)]
+    assert len(store.signature_spans()) == len({*here, *there})
+    assert [run.run_id for run in store.runs(1, target="here")] == ["day03"]
+
+    def runs_of_trend(until: str | None = None, target: str | None = None) -> list[str]:
+        found = store.trend(FIRST, "round_trip_ns", 2, until, target=target)
+        return [point.run_id for point in found]
+
+    assert runs_of_trend() == ["day03", "day04"]
+    assert runs_of_trend(target="here") == ["day01", "day03"]
+    assert runs_of_trend(until="day04") == ["day02", "day04"]
+
+
+def test_the_page_of_a_run_looks_back_on_its_own_target(store: Store, tmp_path: Path) -> None:
+    for day, target in enumerate(("here", "there", "there"), start=1):
+        store.add_run(night(tmp_path, day, ["fail"], target=target))
+    run = load_run(night(tmp_path, 4, ["fail"], target="here"))
+    history = history_of(run, TargetPast(store, run))
+    assert [one.run_id for one in history.nights] == ["day01", "day04"]
+    assert history.strips[FIRST] == "ff"
+    assert [seen.first_run for seen in history.seen.values()] == ["day01"]
+    without = load_run(night(tmp_path, 5, ["fail"], target=None))
+    assert len(history_of(without, TargetPast(store, without)).nights) == 1
 
 
 def test_a_run_that_is_not_there_has_no_history(store: Store) -> None:
