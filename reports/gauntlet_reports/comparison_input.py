@@ -65,7 +65,8 @@ def load_for_comparison(path: Path) -> RunData:
 def _load_folder(folder: Path) -> RunData:
     journal = folder / "journal.jsonl"
     try:
-        journal.open("rb").close()
+        with journal.open("rb") as file:
+            file.read(1)
     except OSError as error:
         raise ComparisonInputError(f"{journal}: {error.strerror}") from None
     run = load_run(folder)

@@ -55,6 +55,12 @@ def test_a_journal_in_which_nothing_ended_is_refused(tmp_path: Path) -> None:
     assert "no case of this run has ended" in refused(tmp_path)
 
 
+def test_a_journal_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    # Nothing is mapped at address 0: it opens, and the first byte is an I/O error, also for root.
+    (tmp_path / "journal.jsonl").symlink_to("/proc/self/mem")
+    assert refused(tmp_path).endswith("journal.jsonl: Input/output error")
+
+
 def test_a_newer_journal_is_refused(sample: Path) -> None:
     journal = sample / "journal.jsonl"
     lines = journal.read_text().splitlines()
