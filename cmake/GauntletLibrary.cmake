@@ -26,9 +26,12 @@ endfunction()
 
 # gauntlet_optimise_less(<target>): for code that asserts, and that spends its time in what it asserts
 # about. It is most of the tree, and -O2 takes a third more of the compiler's time than -O1. Never for
-# the reference core, the subjects, the checkers or the model engine.
+# the reference core, the subjects, the checkers or the model engine; nor under a sanitizer, which costs
+# more when the code runs than when it is built.
 function(gauntlet_optimise_less target)
-  target_compile_options(${target} PRIVATE $<$<CONFIG:RelWithDebInfo>:-O1>)
+  if(NOT CMAKE_CXX_FLAGS MATCHES "-fsanitize")
+    target_compile_options(${target} PRIVATE $<$<CONFIG:RelWithDebInfo>:-O1>)
+  endif()
 endfunction()
 
 # gauntlet_compile_as_test(<target>): optimises less, and has the headers that nearly every test reads
