@@ -36,5 +36,5 @@ if(GAUNTLET_BUILD_TESTS)
       -DBUILD_TYPE=${CMAKE_BUILD_TYPE} -DFLAGS=${CMAKE_CXX_FLAGS} -P
       ${CMAKE_CURRENT_LIST_DIR}/out_of_tree_test.cmake)
   set_tests_properties(InstalledPackage.OutOfTreeSubject_RunsTheContractCases
-                       PROPERTIES LABELS selftest TIMEOUT 600)
+                       PROPERTIES LABELS selftest COST 50 TIMEOUT 600)
 endif()

@@ -19,7 +19,7 @@ from gauntlet_harness.errors import STATUS_OK, HarnessError, UsageError
 from gauntlet_harness.fingerprint import fingerprint, versions
 from gauntlet_harness.journal import now
 from gauntlet_harness.run_folder import make_folder
-from gauntlet_harness.signals import signal_name, stopped_as_by_ctrl_c
+from gauntlet_harness.signals import Stop, signal_name, signals_noted, stopped_as_by_ctrl_c
 from gauntlet_reports.bench import (
     Bench,
     Options,
@@ -140,7 +140,7 @@ def _measure(binary: Path, options: Options) -> list[Table]:
         command = [str(binary), "--json", str(written), "--repetitions", str(options.repetitions)]
         command += ["--quick"] if options.quick else []
         command += ["--rows", ",".join(map(str, options.rows))] if options.rows else []
-        status = _run(command)
+        status = run_program(command)
         if status not in (STATUS_OK, _INCOMPLETE) or not written.is_file():
             raise HarnessError(f"{binary} {_end_words(status)}")
         try:
@@ -154,21 +154,27 @@ def _measure(binary: Path, options: Options) -> list[Table]:
     return tables
 
 
-def _run(command: Sequence[str]) -> int:
+def run_program(command: Sequence[str]) -> int:
     """Run the program in the foreground; its tables and its progress go to stderr."""
+    stop = Stop()
+    process = None
     try:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=sys.stderr)
+        # One that came between the fork and the assignment would leave the program behind.
+        with signals_noted(stop):
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=sys.stderr)
+        if stop.by:
+            raise KeyboardInterrupt(stop.by)
+        return process.wait()
     except OSError as error:
         raise HarnessError(f"{command[0]}: cannot be run: {error.strerror}") from None
-    try:
-        return process.wait()
     except KeyboardInterrupt:
         if sys.stderr.isatty():
             print("\r\x1b[K", end="", file=sys.stderr)  # What it was doing stands there.
         raise
     finally:
-        process.kill()  # Its own processes end with it. Nothing happens if it has ended.
-        process.wait()
+        if process:
+            process.kill()  # Its own processes end with it. Nothing happens if it has ended.
+            process.wait()
 
 
 def _end_words(status: int) -> str:

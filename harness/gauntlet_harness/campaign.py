@@ -5,13 +5,11 @@ from __future__ import annotations
 import contextlib
 import secrets
 import shlex
-import signal
 import string
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 
 from gauntlet_harness.cases import RED, KernelLine, Result, result_for
 from gauntlet_harness.expectations import Expectations
@@ -25,11 +23,10 @@ from gauntlet_harness.run_folder import RunFolder
 from gauntlet_harness.runner import CaseRun, Job, wait_for
 from gauntlet_harness.seeds import order_key
 from gauntlet_harness.server import Servers
-from gauntlet_harness.signals import handled_by, signal_name
+from gauntlet_harness.signals import Stop, signals_noted
 from gauntlet_harness.sweep import SCOPE_LENGTH
 
 _REDRAW_S = 0.2
-_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _ALPHABET = string.ascii_lowercase + string.digits
 
 
@@ -73,17 +70,6 @@ class Stage:
 
     jobs: list[Job]
     workers: int
-
-
-@dataclass
-class Stop:
-    """Whether a signal has asked to stop, and which; noted, and looked at between two steps."""
-
-    by: str | None = None
-
-    def note(self, number: int, _frame: FrameType | None = None) -> None:
-        """Be the handler of a signal."""
-        self.by = signal_name(number)
 
 
 @dataclass
@@ -275,11 +261,6 @@ class Campaign:
             return
         self.results.append(result)
         self._watcher.ended(result, job)
-
-
-def signals_noted(stop: Stop) -> contextlib.AbstractContextManager[None]:
-    """Let a request to stop be seen between two steps instead of tearing one apart."""
-    return handled_by(stop.note, _STOP_SIGNALS)
 
 
 def write_artifact(folder: Path, job: Job, result: Result) -> None:

@@ -12,7 +12,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from gauntlet_harness.after_run import store_and_report
-from gauntlet_harness.campaign import Stop, signals_noted
 from gauntlet_harness.digest_send import render_digest, send
 from gauntlet_harness.digests import PREVIOUS, find_baseline, make_digest
 from gauntlet_harness.errors import (
@@ -26,6 +25,7 @@ from gauntlet_harness.errors import (
 from gauntlet_harness.journal import is_being_written
 from gauntlet_harness.nightly_config import NightConfig, read_night_config
 from gauntlet_harness.run_folder import Night, NightRun, RunFolder, nights_in
+from gauntlet_harness.signals import Stop, signals_noted
 from gauntlet_harness.suite import find_suites
 from gauntlet_harness.targets import LocalTarget, Target
 from gauntlet_harness.validate import EXPECTATIONS, Request

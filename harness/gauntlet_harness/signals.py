@@ -5,7 +5,10 @@ from __future__ import annotations
 import contextlib
 import signal
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from types import FrameType
+
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def signal_name(number: int) -> str:
@@ -27,6 +30,22 @@ def handled_by(
     finally:
         for number, earlier in before.items():
             signal.signal(number, earlier)
+
+
+@dataclass
+class Stop:
+    """Whether a signal has asked to stop, and which; noted, and looked at between two steps."""
+
+    by: str | None = None
+
+    def note(self, number: int, _frame: FrameType | None = None) -> None:
+        """Be the handler of a signal."""
+        self.by = signal_name(number)
+
+
+def signals_noted(stop: Stop) -> contextlib.AbstractContextManager[None]:
+    """Let a request to stop be seen between two steps instead of tearing one apart."""
+    return handled_by(stop.note, _STOP_SIGNALS)
 
 
 def stopped_as_by_ctrl_c() -> contextlib.AbstractContextManager[None]:

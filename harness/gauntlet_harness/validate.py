@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gauntlet_harness.after_run import store_and_report
-from gauntlet_harness.campaign import Campaign, Plan, Stop
+from gauntlet_harness.campaign import Campaign, Plan
 from gauntlet_harness.cases import RED, SKIPPED, Profile
 from gauntlet_harness.errors import STATUS_FAILED, STATUS_MACHINE, STATUS_OK, HarnessError
 from gauntlet_harness.expectations import load_expectations, noted, outcome_of
@@ -26,6 +26,7 @@ from gauntlet_harness.progress import make_watcher
 from gauntlet_harness.run_folder import Night, RunFolder, RunInfo, Trouble, sweep_dead_runs
 from gauntlet_harness.seeds import draw_seed
 from gauntlet_harness.selection import select
+from gauntlet_harness.signals import Stop
 from gauntlet_harness.suite import find_suites, list_all
 
 EXPECTATIONS = Path("reports") / "expectations"

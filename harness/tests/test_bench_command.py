@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from gauntlet_harness.bench import FIRST_ROW, LAST_ROW, program
+from gauntlet_harness.bench import FIRST_ROW, LAST_ROW, program, run_program
+from gauntlet_harness.signals import stopped_as_by_ctrl_c
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -237,6 +238,30 @@ def test_signal_ends_the_program_and_says_one_line(
     with pytest.raises(ProcessLookupError):
         os.kill(int(told.read_text()), 0)
     assert list((root / "runs").iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signal_right_after_the_fork_leaves_no_program(
+    number: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+    fork = subprocess.Popen
+
+    def fork_and_be_told_to_stop(*words: Any, **options: Any) -> subprocess.Popen[bytes]:
+        started.append(fork(*words, **options))
+        signal.raise_signal(number)
+        return started[0]
+
+    monkeypatch.setattr(subprocess, "Popen", fork_and_be_told_to_stop)
+    try:
+        with pytest.raises(KeyboardInterrupt), stopped_as_by_ctrl_c():
+            run_program(["sleep", "600"])
+        (program_run,) = started
+        assert program_run.returncode == -signal.SIGKILL, "nobody has ended and reaped it"
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
 
 
 def test_folder_of_a_bench_is_no_run(bench: Command, gauntlet: Command) -> None:

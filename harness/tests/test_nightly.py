@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from gauntlet_harness.campaign import Stop
 from gauntlet_harness.digests import expiries
 from gauntlet_harness.errors import UsageError
 from gauntlet_harness.nightly import Place, broken_night, is_tonight, retain
 from gauntlet_harness.nightly_config import read_night_config
 from gauntlet_harness.run_folder import Night, RunFolder, RunInfo, nights_in
+from gauntlet_harness.signals import Stop
 from gauntlet_harness.targets import LocalTarget
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
