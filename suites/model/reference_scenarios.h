@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "reference/broadcast.h"
 #include "reference/line.h"
 #include "schedule/scenario.h"
 
@@ -73,6 +74,21 @@ Scenario line_of(const LineScenario& plan);
 
 /// The receiver closes while the sender sends: what was acknowledged must come out, no more.
 Scenario line_closed_in_traffic(const LineScenario& plan);
+
+/// s sends, r receives, t receives if something is there; each process does one side's. Everybody
+/// has attached before the first call. At the end somebody takes all places, and finds every buffer
+/// and a ring that works.
+struct BroadcastScenario {
+  std::uint32_t capacity = 1;
+  reference::BroadcastClaim claim = reference::BroadcastClaim::held_back;
+  Workload workload;
+  std::uint32_t deaths = 0;
+  bool heir = false;         ///< after a death somebody comes and sends
+  std::uint32_t places = 3;  ///< fewer free ones than newcomers: they take over the dead one's
+
+  std::vector<std::uint32_t> receivers() const;  ///< which processes
+};
+Scenario broadcast_calls(const BroadcastScenario& plan);
 
 /// The same with capacity 1, by loan and borrow. The borrower holds each message until the next has
 /// come, and a newcomer takes the dead one's place in the middle of the traffic.
