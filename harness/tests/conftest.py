@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -30,6 +31,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="FILE",
         help="Add the digests of the five nights that go wrong to this file.",
     )
+
+
+def pytest_configure() -> None:
+    # A shell has what it runs in the background ignore SIGINT, and programs inherit that: those
+    # which the tests interrupt would never hear of it.
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
