@@ -233,7 +233,6 @@ Scenario broadcast_calls(const BroadcastScenario& plan) {
                                       [](Self& self) {
                                         Broadcast end =
                                             attached<Broadcast>(self, BroadcastSide::sender);
-                                        end.set_spin(std::chrono::nanoseconds{0});
                                         send(self, end, kOfTheHeir, just_until(true));
                                       },
                                   .starts = Starts::after_a_death});

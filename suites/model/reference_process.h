@@ -36,24 +36,26 @@ inline reference::Deadline just_until(bool gives_up) {
                   : reference::kForever;
 }
 
-/// A handle of the running process, on the object that the scenario made.
+/// How long a handle spins here. Looks in vain change nothing, and are taken for a livelock.
+inline constexpr std::chrono::nanoseconds kNoSpin{0};
+
+/// A handle of the running process, on the object that the scenario made; it never spins.
 template <class Object, class... Side>
 Object attached(Self& self, Side... side) {
   auto object = Object::attach_descriptor(kRegionDescriptor, side...);
   self.expect(static_cast<bool>(object), "attach failed");
+  object->set_spin(kNoSpin);
   return std::move(*object);
 }
 
-/// One process for each word of `workload`. It attaches undisturbed, never spins, and makes the
-/// calls of its letters: perform(self, object, letter, id, deadline), where `id` is another one
-/// each time.
+/// One process for each word of `workload`. It attaches undisturbed and makes the calls of its
+/// letters: perform(self, object, letter, id, deadline), where `id` is another one each time.
 template <class Attach, class Perform>
 void add_processes(Scenario& scenario, const Workload& workload, std::uint32_t deaths,
                    bool gives_up, Attach attach, Perform perform) {
   for (std::size_t i = 0; i < workload.size(); ++i) {
     const auto body = [=, calls = workload[i]](Self& self) {
       auto object = attach(self, calls);
-      object.set_spin(std::chrono::nanoseconds{0});
       const std::size_t before = calls.find(kReady);
       if (before == std::string::npos) self.ready();
       std::uint64_t id = (i + 1) * 100;
