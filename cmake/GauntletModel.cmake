@@ -27,6 +27,10 @@ function(gauntlet_add_model_library library)
   set(renames ${CMAKE_CURRENT_BINARY_DIR}/${library}.renames)
   set(lines "__assert_fail gauntlet_model_assert_fail
 _ZNSt6chrono3_V212steady_clock3nowEv _Z25gauntlet_model_steady_nowv\n")
+  # operator new and new[]; operator delete and delete[], without a size and with one.
+  foreach(symbol Znwm Znam ZdlPv ZdaPv ZdlPvm ZdaPvm)
+    string(APPEND lines "_${symbol} gauntlet_model_${symbol}\n")
+  endforeach()
   foreach(call IN LISTS GAUNTLET_MODELLED_CALLS)
     string(APPEND lines "${call} gauntlet_model_${call}\n")
   endforeach()

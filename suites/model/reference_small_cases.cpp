@@ -1,5 +1,7 @@
 // Small workloads on the reference core: two processes with three calls each and three with two,
 // all interleavings and all single deaths under SC and TSO, as far as that can be reached.
+#include <utility>
+
 #include "cases/case.h"
 #include "model/model_case.h"
 #include "model/reference_scenarios.h"
@@ -13,8 +15,8 @@ using schedule::Search;
 
 constexpr std::chrono::seconds kDeadline{180};
 
-/// How many executions it takes to see everything, and what may be spent on it in each profile: a
-/// search that takes more than about a minute is complete in a soak only.
+/// What it takes to see everything, and what may be spent on it in each profile: a search that
+/// takes more than about a minute is complete in a soak only.
 enum class Effort : std::uint8_t {
   seconds,  ///< complete from full on
   minutes,  ///< complete in a soak
@@ -33,11 +35,24 @@ bool is_complete(CaseContext& context, Effort effort) {
   return false;
 }
 
-void see(CaseContext& context, const Scenario& scenario, Memory memory, Effort effort) {
+/// How everything is seen in the least time, as measured (docs/schedules.md).
+struct Plan {
+  Effort effort = Effort::beyond;
+  Search search = Search::states;
+};
+
+constexpr Plan kSecondsOfInterleavings{Effort::seconds, Search::exhaustive};
+constexpr Plan kMinutesOfInterleavings{Effort::minutes, Search::exhaustive};
+constexpr Plan kSecondsOfStates{Effort::seconds, Search::states};
+constexpr Plan kMinutesOfStates{Effort::minutes, Search::states};
+
+void see(CaseContext& context, const Scenario& scenario, Memory memory, const Plan& plan) {
   constexpr std::uint64_t kAll = 1'000'000'000;
-  const bool complete = is_complete(context, effort);
-  hold(context, scenario, memory, Search::exhaustive,
-       complete ? kAll : context.amount(250, 10'000, 100'000'000), complete);
+  const bool complete = is_complete(context, plan.effort);
+  // Most executions of a search of states are broken off at once.
+  const std::uint64_t most = plan.search == Search::states ? context.amount(1'000, 100'000, kAll)
+                                                           : context.amount(250, 10'000, kAll);
+  hold(context, scenario, memory, plan.search, complete ? kAll : most, complete);
 }
 
 /// C11 has more executions than can be seen, and two deaths have: those are drawn.
@@ -53,8 +68,8 @@ void draw_deeper(CaseContext& context, Scenario scenario) {
 }
 
 /// Everything that can be reached of it.
-void hold_small(CaseContext& context, const Scenario& scenario, Effort sc = Effort::beyond,
-                Effort tso = Effort::beyond) {
+void hold_small(CaseContext& context, const Scenario& scenario, const Plan& sc = {},
+                const Plan& tso = {}) {
   see(context, scenario, Memory::sc, sc);
   see(context, scenario, Memory::tso, tso);
   draw_deeper(context, scenario);
@@ -63,7 +78,8 @@ void hold_small(CaseContext& context, const Scenario& scenario, Effort sc = Effo
 GAUNTLET_CASE(SharedMemoryRaces, ReferenceChannelTwoWithThreeCalls_AllIsAQueue,
               .clause = "reference/channel.h (linearizable as a bounded FIFO queue)",
               .deadline = kDeadline) {
-  hold_small(context, schedule::channel_calls(1, {"sss", "rrr"}, 0));
+  hold_small(context, schedule::channel_calls(1, {"sss", "rrr"}, 0), kMinutesOfStates,
+             kMinutesOfStates);
 }
 
 GAUNTLET_CASE(SharedMemoryRaces, ReferenceChannelThreeWithTwoCalls_AllIsAQueue,
@@ -87,8 +103,8 @@ GAUNTLET_CASE(SharedMemoryCrashes,
 GAUNTLET_CASE(SemaphoresRaces, ReferenceSemaphoreTwoWithThreeCalls_AllIsExplained,
               .clause = "reference/semaphore.h (linearizable; nobody waits for another's call)",
               .deadline = kDeadline) {
-  hold_small(context, schedule::semaphore_calls({}, {"arv", "arv"}, 0), Effort::seconds,
-             Effort::seconds);
+  hold_small(context, schedule::semaphore_calls({}, {"arv", "arv"}, 0), kSecondsOfInterleavings,
+             kSecondsOfInterleavings);
 }
 
 GAUNTLET_CASE(SemaphoresRaces, ReferenceSemaphoreThreeWithTwoCalls_AllIsExplained,
@@ -99,7 +115,8 @@ GAUNTLET_CASE(SemaphoresRaces, ReferenceSemaphoreThreeWithTwoCalls_AllIsExplaine
 
 GAUNTLET_CASE(SemaphoresCrashes, ReferenceSemaphoreTwoWithThreeCallsAndADeath_TheUnitComesBackOnce,
               .clause = "reference/semaphore.h (units_returned_on_death)", .deadline = kDeadline) {
-  hold_small(context, schedule::semaphore_calls({.returned_on_death = true}, {"arv", "arv"}, 1));
+  hold_small(context, schedule::semaphore_calls({.returned_on_death = true}, {"arv", "arv"}, 1),
+             kMinutesOfStates, kMinutesOfStates);
 }
 
 GAUNTLET_CASE(SemaphoresCrashes, ReferenceSemaphoreThreeWithTwoCallsAndADeath_TheUnitComesBackOnce,
@@ -111,20 +128,21 @@ GAUNTLET_CASE(SemaphoresCrashes, ReferenceSemaphoreThreeWithTwoCallsAndADeath_Th
 GAUNTLET_CASE(FuturesRaces, ReferencePromiseTwoWithThreeCalls_AllAreToldTheSame,
               .clause = "reference/promise.h (settled in one compare-and-swap)",
               .deadline = kDeadline) {
-  hold_small(context, schedule::promise_calls({"sfw", "wtw"}, 0), Effort::seconds, Effort::seconds);
+  hold_small(context, schedule::promise_calls({"sfw", "wtw"}, 0), kSecondsOfInterleavings,
+             kSecondsOfInterleavings);
 }
 
 GAUNTLET_CASE(FuturesRaces, ReferencePromiseThreeWithTwoCalls_AllAreToldTheSame,
               .clause = "reference/promise.h (settled in one compare-and-swap)",
               .deadline = kDeadline) {
-  hold_small(context, schedule::promise_calls({"sw", "fw", "wt"}, 0), Effort::minutes,
-             Effort::beyond);
+  hold_small(context, schedule::promise_calls({"sw", "fw", "wt"}, 0), kMinutesOfInterleavings);
 }
 
 GAUNTLET_CASE(FuturesCrashes, ReferencePromiseTwoWithThreeCallsAndADeath_AllAreToldTheSame,
               .clause = "reference/promise.h (breaks when no setter is left)",
               .deadline = kDeadline) {
-  hold_small(context, schedule::promise_calls({"sfw", "wtw"}, 1), Effort::seconds, Effort::minutes);
+  hold_small(context, schedule::promise_calls({"sfw", "wtw"}, 1), kSecondsOfInterleavings,
+             kSecondsOfStates);
 }
 
 GAUNTLET_CASE(FuturesCrashes, ReferencePromiseThreeWithTwoCallsAndADeath_AllAreToldTheSame,
@@ -133,10 +151,41 @@ GAUNTLET_CASE(FuturesCrashes, ReferencePromiseThreeWithTwoCallsAndADeath_AllAreT
   hold_small(context, schedule::promise_calls({"sw", "fw", "wt"}, 1));
 }
 
+schedule::BroadcastScenario broadcast(schedule::Workload workload, std::uint32_t deaths) {
+  schedule::BroadcastScenario plan;
+  plan.workload = std::move(workload);
+  plan.deaths = deaths;
+  return plan;
+}
+
+GAUNTLET_CASE(SharedMemoryRaces, ReferenceBroadcastTwoWithThreeCalls_ReceiverGetsAllInOrder,
+              .clause = "reference/broadcast.h (each receiver gets all in one order)",
+              .deadline = kDeadline) {
+  hold_small(context, schedule::broadcast_calls(broadcast({"sss", "rrr"}, 0)), kMinutesOfStates);
+}
+
+GAUNTLET_CASE(SharedMemoryRaces, ReferenceBroadcastThreeWithTwoCalls_EachReceiverGetsAllInOrder,
+              .clause = "reference/broadcast.h (each receiver gets all in one order)",
+              .deadline = kDeadline) {
+  hold_small(context, schedule::broadcast_calls(broadcast({"ss", "rr", "rr"}, 0)));
+}
+
+GAUNTLET_CASE(SharedMemoryCrashes,
+              ReferenceBroadcastTwoWithThreeCallsAndADeath_NobodyIsHeldUpAndNothingIsTorn,
+              .clause = "reference/broadcast.h (death at any instruction)", .deadline = kDeadline) {
+  hold_small(context, schedule::broadcast_calls(broadcast({"sss", "rrr"}, 1)));
+}
+
+GAUNTLET_CASE(SharedMemoryCrashes,
+              ReferenceBroadcastThreeWithTwoCallsAndADeath_NobodyIsHeldUpAndNothingIsTorn,
+              .clause = "reference/broadcast.h (death at any instruction)", .deadline = kDeadline) {
+  hold_small(context, schedule::broadcast_calls(broadcast({"ss", "rr", "rr"}, 1)));
+}
+
 GAUNTLET_CASE(MessagePassingRaces, ReferenceRendezvousTwoWithThreeCalls_AllIsAHandOver,
               .clause = "reference/rendezvous.h (a message passes at one instant of both calls)",
               .deadline = kDeadline) {
-  hold_small(context, schedule::rendezvous_calls({"sss", "rrr"}, 0));
+  hold_small(context, schedule::rendezvous_calls({"sss", "rrr"}, 0), kMinutesOfStates);
 }
 
 GAUNTLET_CASE(MessagePassingRaces, ReferenceRendezvousThreeWithTwoCalls_AllIsAHandOver,
