@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 
@@ -16,6 +16,7 @@ from gauntlet_harness.errors import UsageError
 from gauntlet_harness.near import did_you_mean
 
 Kind = Literal["known bug", "waiver", "unsupported", "flaky"]
+ExpectedVerdict = Literal["fail", "hang", "crash", "unsupported"]
 
 
 class Expectation(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,7 +29,7 @@ class Expectation(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     cases: list[str]
-    verdicts: list[Literal["fail", "hang", "crash", "unsupported"]]
+    verdicts: list[ExpectedVerdict]
     kind: Kind
     reason: str
     link: str
@@ -52,6 +53,10 @@ class Expectation(msgspec.Struct, frozen=True, kw_only=True):
         return self.expires < day
 
 
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "kind": get_args(Kind),
+    "verdicts": get_args(ExpectedVerdict),
+}
 _KEYS = [field.name for field in msgspec.structs.fields(Expectation) if field.name != "file"]
 # What only a person can say: an entry that nobody has looked at hides nothing.
 _BY_HAND = ("reason", "owner", "link")
@@ -105,6 +110,7 @@ def _entry(raw: dict[str, Any], file: str, number: int) -> Expectation:
     told = raw.get("id")
     name = told if isinstance(told, str) and told else f"number {number}"
     _refuse_unknown(raw, _KEYS, f"{file}: entry {name}")
+    _refuse_unknown_choices(raw, f"{file}: entry {name}")
     try:
         entry = msgspec.convert({**raw, "file": file}, Expectation)
         Condition(entry.when)
@@ -135,6 +141,16 @@ def _refuse_unknown(raw: Mapping[str, Any], known: Sequence[str], where: str) ->
         if key not in known:
             near = did_you_mean(key, known) or f"; there are {', '.join(known)}"
             raise UsageError(f"{where}: no key is called {key}{near}")
+
+
+def _refuse_unknown_choices(raw: Mapping[str, Any], where: str) -> None:
+    """Raise UsageError for a word that its key does not know; other types are msgspec's to see."""
+    for key, known in _CHOICES.items():
+        given = raw.get(key, [])
+        for word in given if isinstance(given, list) else [given]:
+            if isinstance(word, str) and word not in known:
+                near = did_you_mean(word, known) or f"; there are {', '.join(known)}"
+                raise UsageError(f"{where}: {key} cannot be '{word}'{near}")
 
 
 def _wrong(file: str, name: str, complaint: str) -> UsageError:

@@ -20,6 +20,7 @@ from gauntlet_harness.errors import HarnessError, UsageError
 from gauntlet_harness.journal import is_being_written, now, read_journal, sync_folder
 from gauntlet_harness.near import did_you_mean
 from gauntlet_harness.target_kinds import TargetKind
+from gauntlet_reports.run_data import damage_of_info
 
 # How far back an unfinished run is looked for to sweep up after it.
 _REMEMBERED_RUNS = 20
@@ -200,12 +201,15 @@ def find_run(root: Path, name: str, runs: Path | None = None) -> RunFolder:
 
 
 def find_readable_run(root: Path, name: str) -> RunFolder:
-    """Return the folder of a run as ``find_run`` does, if this version can read its journal.
+    """Return the folder of a run as ``find_run`` does, if this version can read what it says.
 
-    A journal that cannot be opened or has a line of a newer schema is a UsageError: half of what it
-    says would be taken for the whole. A run without a journal has had no case yet.
+    A run.json that is no JSON object is a UsageError: a harness leaves a whole one or none. So is a
+    journal that cannot be opened or has a line of a newer schema: half of what it says would be
+    taken for the whole. A run without a journal has had no case yet.
     """
     folder = find_run(root, name)
+    if damage := damage_of_info(folder.path):
+        raise UsageError(damage)
     path = folder.journal_path
     try:
         with path.open("rb") as lines:

@@ -24,9 +24,14 @@ _FOREIGN = re.compile(r"^(GTEST_|GAUNTLET_|RC_PARAMS$|TEST_SHARD|TEST_TOTAL_SHAR
 
 
 class Suite(msgspec.Struct, frozen=True):
-    """One binary that keeps docs/protocol.md. Immutable; every call starts a process of its own."""
+    """One binary that keeps docs/protocol.md. Immutable; every call starts a process of its own.
+
+    ``named``: by the user, who has to be told of a file that the system will not run; otherwise it
+    is what the build made, and that it does not run is no fault of the user's.
+    """
 
     path: Path
+    named: bool = False
 
     def cases(self, profile: Profile) -> list[Case]:
         """Return what ``--gauntlet_list`` prints."""
@@ -67,6 +72,8 @@ class Suite(msgspec.Struct, frozen=True):
                 check=False,
             )
         except OSError as error:
+            if self.named:
+                raise UsageError(f"--suite {self.path}: cannot be run: {error.strerror}") from None
             raise HarnessError(f"{self.path}: cannot be run: {error.strerror}") from None
         except subprocess.TimeoutExpired:
             raise HarnessError(
@@ -90,7 +97,7 @@ def find_suites(root: Path, preset: str, given: Sequence[Path]) -> list[Suite]:
         for path in given:
             if not path.is_file() or not os.access(path, os.X_OK):
                 raise UsageError(f"--suite {path}: not an executable file")
-        return [Suite(path.resolve()) for path in given]
+        return [Suite(path.resolve(), named=True) for path in given]
     index = root / "build" / preset / "suites.json"
     try:
         paths = json.loads(index.read_bytes())["suites"]

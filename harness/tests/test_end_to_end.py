@@ -179,6 +179,16 @@ def test_wrong_usage_of_validate_is_one_line_and_status_2(
     assert_refused(quick_gauntlet("validate", *suite, *words), said)
 
 
+@pytest.mark.parametrize("text", ["", "no program\n", "#!/no/such/interpreter\n"])
+def test_suite_that_the_system_will_not_run_is_wrong_usage(
+    quick_gauntlet: Command, tmp_path: Path, text: str
+) -> None:
+    suite = tmp_path / "suite"
+    suite.write_text(text)
+    suite.chmod(0o755)
+    assert_refused(quick_gauntlet("validate", "--suite", str(suite)), f"--suite {suite}: cannot be")
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -58,3 +58,14 @@ def test_directory_in_place_of_the_journal(
     (run / "journal.jsonl").unlink()
     (run / "journal.jsonl").mkdir()
     assert f"{run}/journal.jsonl: Is a directory" in refused(quick_gauntlet, run, words)
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+@pytest.mark.parametrize("text", ["", "[]"])
+def test_run_json_that_no_harness_wrote(
+    quick_gauntlet: Command, run: Path, words: tuple[str, ...], text: str
+) -> None:
+    (run / "run.json").write_text(text)
+    line = refused(quick_gauntlet, run, words)
+    assert f"{run}/run.json is not understood: " in line
+    assert not (run / "index.html").exists()

@@ -13,6 +13,7 @@ from gauntlet_reports.run_data import (
     Result,
     RunData,
     Unfinished,
+    damage_of_info,
     load_run,
 )
 
@@ -69,6 +70,8 @@ def _load_folder(folder: Path) -> RunData:
             file.read(1)
     except OSError as error:
         raise ComparisonInputError(f"{journal}: {error.strerror}") from None
+    if damage := damage_of_info(folder):
+        raise ComparisonInputError(damage)
     run = load_run(folder)
     if run.newer_schema:
         raise ComparisonInputError(

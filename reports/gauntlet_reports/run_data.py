@@ -234,6 +234,23 @@ def load_run(folder: Path) -> RunData:
     return run
 
 
+def damage_of_info(folder: Path) -> str:
+    """Return why a run's run.json is not what any harness leaves, ``""`` if it is or is missing.
+
+    For whoever would rather refuse a run than forgive it; the line names the file.
+    """
+    path = folder / "run.json"
+    try:
+        msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        return f"{path}: {error.strerror}"
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return f"{path} is not understood: {error}"
+    return ""
+
+
 def _read_info(path: Path, run: RunData) -> None:
     try:
         info = msgspec.json.decode(path.read_bytes().decode("utf-8", "replace"))
