@@ -80,8 +80,9 @@ bool may_be_published(const Call& call) {
   return call.op == Op::send && (call.outcome == Outcome::ok || call.outcome == Outcome::unknown);
 }
 
-/// Holds a history against one sequence of messages that all see. Every receiver of it came before
-/// the first message, so that its counts tell positions.
+/// Holds a history against one sequence of messages that all see. Every receiver of the workload
+/// came before the first message, so that its counts tell positions; of a newcomer's nobody knows
+/// where they begin.
 class Judge {
  public:
   Judge(const History& history, const BroadcastScenario& plan) : history_(history), plan_(plan) {}
@@ -91,7 +92,9 @@ class Judge {
       if (call.op == Op::receive && call.outcome == Outcome::ok) place_message(call);
     }
     for (const Call& call : history_.calls) {
-      if (call.op == Op::receive && call.outcome != Outcome::ok) check_nothing_new(call);
+      if (call.op == Op::receive && call.outcome != Outcome::ok && came_first(call)) {
+        check_nothing_new(call);
+      }
       if (call.op == Op::send && call.outcome == Outcome::ok) check_order(call);
       if (call.op == Op::send && call.outcome != Outcome::ok) check_held_back(call);
     }
@@ -102,6 +105,8 @@ class Judge {
   void find(const std::string& what) {
     if (found_.empty()) found_ = what;
   }
+
+  bool came_first(const Call& call) const { return call.process < plan_.workload.size(); }
 
   const Call* send_of(std::uint64_t id) const {
     for (const Call& call : history_.calls) {
@@ -119,6 +124,7 @@ class Judge {
     if (plan_.claim == BroadcastClaim::held_back && missed_in(call) != 0) {
       return find("a receiver missed messages that were held back for it");
     }
+    if (!came_first(call)) return;
     const std::uint64_t position = next_[call.process] + missed_in(call);
     next_[call.process] = position + 1;
     const auto [at, is_new] = at_.emplace(position, id);
@@ -168,6 +174,7 @@ class Judge {
     for (const Call& other : history_.calls) {
       published += may_be_published(other) && other.invoked_ns < call.returned_ns ? 1 : 0;
     }
+    if (plan_.newcomer) return;  // or one who has just come
     for (const std::uint32_t receiver : plan_.receivers()) {
       std::uint64_t taken = 0;
       for (const Call& other : history_.calls) {
@@ -236,6 +243,14 @@ Scenario broadcast_calls(const BroadcastScenario& plan) {
                                         send(self, end, kOfTheHeir, just_until(true));
                                       },
                                   .starts = Starts::after_a_death});
+  }
+  if (plan.newcomer) {
+    scenario.processes.push_back({.name = "newcomer", .body = [](Self& self) {
+                                    Broadcast end =
+                                        attached<Broadcast>(self, BroadcastSide::receiver);
+                                    receive(self, end, reference::kDoNotWait);
+                                    receive(self, end, reference::kDoNotWait);
+                                  }});
   }
   scenario.processes.push_back({.name = "end",
                                 .body = [plan](Self& self) { check_what_is_left(self, plan); },

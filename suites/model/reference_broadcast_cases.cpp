@@ -47,6 +47,19 @@ GAUNTLET_CASE(SharedMemoryRaces, ReferenceBroadcastHeldBack_NobodyMissesAndNoWak
   hold_all(context, {.workload = {"s", "s", "rr", "rr"}, .places = 5});
 }
 
+// What is published while it looks for the end and says what it wants may fill the ring.
+GAUNTLET_CASE(SharedMemoryRaces, ReferenceBroadcastReceiverComesInTraffic_MissesNothingFromThenOn,
+              .clause = "reference/broadcast.h (a held_back channel's receiver misses nothing)",
+              .deadline = kDeadline) {
+  const schedule::Scenario scenario =
+      broadcast_calls({.workload = {"sss"}, .newcomer = true, .places = 2});
+  for (const Memory memory : {Memory::sc, Memory::tso, Memory::c11}) {
+    for (const Search search : {Search::pct, Search::walk}) {
+      hold(context, scenario, memory, search, share(context));
+    }
+  }
+}
+
 GAUNTLET_CASE(SharedMemoryRaces, ReferenceBroadcastLossy_MessagesAreWholeAndMissedOnesCounted,
               .clause = "reference/broadcast.h (what it missed is told exactly)",
               .deadline = kDeadline) {

@@ -84,6 +84,7 @@ struct BroadcastScenario {
   Workload workload;
   std::uint32_t deaths = 0;
   bool heir = false;         ///< after a death somebody comes and sends
+  bool newcomer = false;     ///< in the middle somebody comes, looks twice for a message and leaves
   std::uint32_t places = 3;  ///< fewer free ones than newcomers: they take over the dead one's
 
   std::vector<std::uint32_t> receivers() const;  ///< which processes
