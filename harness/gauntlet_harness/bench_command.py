@@ -17,7 +17,7 @@ def bench_command(root: Callable[[], Path]) -> click.Command:
     """Return the command; ``root`` tells the checkout with the build and the runs/ folder."""
 
     @click.command()
-    @click.option("--rows", metavar="1,2", help="Only these rows; default: all, 1 to 9.")
+    @click.option("--rows", metavar="1,2", help="Only these rows; default: all, 1 to 10.")
     @click.option(
         "--repetitions",
         type=click.IntRange(1, 1000),
