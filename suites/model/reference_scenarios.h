@@ -28,8 +28,10 @@ struct SemaphoreShape {
   std::uint32_t units = 1;
   std::uint32_t places = 4;
   bool returned_on_death = false;
+  bool fair = false;
 };
-/// a acquires a unit, r releases one, v looks at the value.
+/// a acquires a unit, r releases one, v looks at the value. Fair, with one unit: q looks how many
+/// wait, and the next acquire of who saw somebody must not be served before him.
 Scenario semaphore_calls(const SemaphoreShape& shape, const Workload& workload,
                          std::uint32_t deaths);
 /// One dies with the unit, another looks after it, and a third comes into the dead one's place and

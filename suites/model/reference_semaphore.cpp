@@ -1,4 +1,6 @@
 // The reference semaphore as scenarios of the model engine.
+#include <algorithm>
+
 #include "history/semaphore.h"
 #include "model/reference_process.h"
 #include "model/reference_scenarios.h"
@@ -7,6 +9,7 @@
 namespace gauntlet::schedule {
 namespace {
 
+using history::Call;
 using history::Op;
 using history::Outcome;
 using reference::Deadline;
@@ -29,6 +32,37 @@ void acquire_and_release(Self& self) {
   release(self, semaphore);
 }
 
+/// How many wait, in the history beside the semaphore's own calls.
+constexpr Op kLookAtQueue = Op::load;
+
+history::History without_looks_at_the_queue(history::History history) {
+  std::erase_if(history.calls, [](const Call& call) { return call.op == kLookAtQueue; });
+  return history;
+}
+
+/// One unit, and nobody gives up. Who saw an acquire of another process in the queue, and acquired
+/// afterwards, is served after it: as there is one unit, not before that one has come back with it.
+/// Which of several stood there is not known; then it is enough that one of them was served.
+std::string who_was_passed(const history::History& history) {
+  for (const Call& look : history.calls) {
+    if (look.op != kLookAtQueue || look.value == 0) continue;
+    const auto mine = std::find_if(history.calls.begin(), history.calls.end(), [&](const Call& c) {
+      return c.process == look.process && c.op == Op::acquire && c.invoked_ns >= look.returned_ns;
+    });
+    if (mine == history.calls.end() || mine->outcome != Outcome::ok) continue;
+    const bool one_was_served =
+        std::any_of(history.calls.begin(), history.calls.end(), [&](const Call& other) {
+          const bool was_waiting = other.process != look.process && other.op == Op::acquire &&
+                                   other.invoked_ns <= look.returned_ns &&
+                                   (other.returned_ns < 0 || other.returned_ns >= look.invoked_ns);
+          return was_waiting &&
+                 (other.outcome != Outcome::ok || mine->returned_ns > other.returned_ns);
+        });
+    if (!one_was_served) return "a waiter was passed by one who came later";
+  }
+  return {};
+}
+
 Scenario semaphore_scenario(const SemaphoreShape& shape) {
   Scenario scenario;
   scenario.name = "reference semaphore";
@@ -39,6 +73,7 @@ Scenario semaphore_scenario(const SemaphoreShape& shape) {
     options.largest_value = shape.units;
     options.participants = shape.places;
     options.units_returned_on_death = shape.returned_on_death;
+    options.fair = shape.fair;
     self.expect(static_cast<bool>(Semaphore::create_anonymous(options)), "create failed");
   };
   scenario.time_outs_rescue_the_dead_only = true;
@@ -46,7 +81,9 @@ Scenario semaphore_scenario(const SemaphoreShape& shape) {
     history::SemaphoreRules rules;
     rules.largest = shape.units;
     rules.units_of_dead_returned = shape.returned_on_death;
-    return in_words(history::check_semaphore(ending.history, shape.units, rules));
+    const history::History semaphore_calls = without_looks_at_the_queue(ending.history);
+    std::string found = in_words(history::check_semaphore(semaphore_calls, shape.units, rules));
+    return found.empty() && shape.fair ? who_was_passed(ending.history) : found;
   };
   return scenario;
 }
@@ -61,6 +98,22 @@ ProcessPlan audit(std::uint32_t units) {
                 semaphore.reclaim_from_the_dead();
                 self.expect(semaphore.value() == units,
                             "a unit of the dead did not come back once");
+              },
+          .starts = Starts::at_the_end};
+}
+
+/// Nobody stands in the queue any more, and a free unit can be had.
+ProcessPlan audit_of_the_queue() {
+  return {.name = "audit of the queue",
+          .body =
+              [](Self& self) {
+                auto semaphore = attached<Semaphore>(self);
+                semaphore.reclaim_from_the_dead();
+                self.expect(semaphore.waiting() == 0, "somebody who is gone stands in the queue");
+                const bool free = semaphore.value() != 0;
+                self.expect((semaphore.try_acquire() == reference::Status::ok) == free,
+                            "a free unit cannot be acquired");
+                if (free) static_cast<void>(semaphore.release());
               },
           .starts = Starts::at_the_end};
 }
@@ -89,8 +142,12 @@ Scenario semaphore_calls(const SemaphoreShape& shape, const Workload& workload,
         if (call == 'v') {
           self.call(Op::value, 0, [&] { return Response{Outcome::ok, semaphore.value()}; });
         }
+        if (call == 'q') {
+          self.call(kLookAtQueue, 0, [&] { return Response{Outcome::ok, semaphore.waiting()}; });
+        }
       });
   if (shape.returned_on_death) scenario.processes.push_back(audit(shape.units));
+  if (shape.fair) scenario.processes.push_back(audit_of_the_queue());
   return scenario;
 }
 
