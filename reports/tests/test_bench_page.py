@@ -225,6 +225,28 @@ def test_terminal_lines_say_the_same_without_colour() -> None:
     assert painted != plain
 
 
+def test_row_without_an_aim_shows_its_values_and_says_what_it_notes() -> None:
+    note = "lossy: 65.9 % of the messages sent were missed"
+    broadcast = Table(
+        row=10,
+        title="broadcast, one to 3",
+        unit="M msg/s",
+        better="more",
+        bare_line_ns=94.0,
+        series=[
+            sample_series("reference broadcast, lossy", 0.5, 0.4, 0.6),
+            sample_series("a pipe to each, 1 MiB", 0.1, 0.2, 0.1),
+        ],
+        aims=[],
+        notes=[note],
+    )
+    bench = sample_bench([broadcast])
+    assert f"row 10  broadcast, one to 3: {note}" in aim_lines(bench, color=False)
+    text = render_bench_html(bench)
+    assert note in text
+    assert "a pipe to each, 1 MiB" in text
+
+
 def test_document_is_as_its_schema_says_and_reads_back() -> None:
     document = json.loads(render_bench_json(sample_bench()))
     schema = json.loads(SCHEMA.read_text())
