@@ -39,6 +39,19 @@ GAUNTLET_CASE(SemaphoresRaces, ReferenceFairReleaseMeetsAcquire_IsExplainedAndNo
   }
 }
 
+// Its time is over in the instant in which the unit is handed to it: it takes it, or it was free.
+GAUNTLET_CASE(SemaphoresRaces, ReferenceFairWaiterGivesUpWhileItIsServed_NoUnitIsLost,
+              .clause = "reference/semaphore.h (fair: a time-out leaves the queue)",
+              .deadline = kDeadline) {
+  for (const SemaphoreShape& shape : {kBare, kOwned}) {
+    const auto scenario = schedule::semaphore_whose_waiter_gives_up(shape);
+    for (const Memory memory : {Memory::sc, Memory::tso}) {
+      hold(context, scenario, memory, Search::states, context.amount(5'000, 100'000, 20'000'000));
+    }
+    sample(context, scenario);
+  }
+}
+
 // One holds the unit, one comes to wait for it, and one who looks first comes as well.
 GAUNTLET_CASE(SemaphoresRaces, ReferenceFairNewcomerWhileAnotherWaits_IsServedAfterIt,
               .clause = "reference/semaphore.h (fair: nobody who comes later takes it)",

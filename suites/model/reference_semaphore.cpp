@@ -151,6 +151,37 @@ Scenario semaphore_calls(const SemaphoreShape& shape, const Workload& workload,
   return scenario;
 }
 
+Scenario semaphore_whose_waiter_gives_up(const SemaphoreShape& shape) {
+  // As many as it takes until the deadline of a call has passed (just_until).
+  constexpr std::uint32_t kTimeOuts = 3;
+  Scenario scenario = semaphore_scenario(shape);
+  scenario.faults.time_outs = kTimeOuts;
+  scenario.time_outs_rescue_the_dead_only = false;
+  scenario.processes.push_back({.name = "holder",
+                                .body =
+                                    [](Self& self) {
+                                      auto semaphore = attached<Semaphore>(self);
+                                      acquire(self, semaphore, reference::kDoNotWait);
+                                      self.ready();
+                                      release(self, semaphore);
+                                    },
+                                .makes_ready = true});
+  scenario.processes.push_back({.name = "waiter",
+                                .body =
+                                    [](Self& self) {
+                                      auto semaphore = attached<Semaphore>(self);
+                                      self.ready();
+                                      if (acquire(self, semaphore, just_until(true)).outcome ==
+                                          Outcome::ok) {
+                                        release(self, semaphore);
+                                      }
+                                    },
+                                .makes_ready = true});
+  scenario.processes.push_back(audit(shape.units));
+  if (shape.fair) scenario.processes.push_back(audit_of_the_queue());
+  return scenario;
+}
+
 Scenario semaphore_with_an_heir() {
   Scenario scenario =
       semaphore_calls({.places = 2, .returned_on_death = true}, {"a|r", "ar", "ar"}, 1);
