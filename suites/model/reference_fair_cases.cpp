@@ -39,6 +39,13 @@ GAUNTLET_CASE(SemaphoresRaces, ReferenceFairReleaseMeetsAcquire_IsExplainedAndNo
   }
 }
 
+GAUNTLET_CASE(SemaphoresRaces, ReferenceFairTwoAcquireAndRelease_AllStatesAreExplained,
+              .clause = "reference/semaphore.h (fair; linearizable)", .deadline = kDeadline) {
+  const bool complete = context.profile() != Profile::smoke;
+  hold(context, schedule::semaphore_calls(kBare, {"ar", "ar"}, 0), Memory::sc, Search::states,
+       complete ? 10'000'000 : 1'000, complete);
+}
+
 // Its time is over in the instant in which the unit is handed to it: it takes it, or it was free.
 GAUNTLET_CASE(SemaphoresRaces, ReferenceFairWaiterGivesUpWhileItIsServed_NoUnitIsLost,
               .clause = "reference/semaphore.h (fair: a time-out leaves the queue)",

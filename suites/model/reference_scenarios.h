@@ -34,8 +34,8 @@ struct SemaphoreShape {
 /// wait, and the next acquire of who saw somebody must not be served before him.
 Scenario semaphore_calls(const SemaphoreShape& shape, const Workload& workload,
                          std::uint32_t deaths);
-/// One holds the unit and releases it; one waits for it, gives up at some time, and releases what
-/// it was given. In the end all units are there.
+/// One holds the unit and releases it; one waits for it, gives up at some time and tries once more,
+/// and releases what it was given. In the end all units are there.
 Scenario semaphore_whose_waiter_gives_up(const SemaphoreShape& shape);
 /// One dies with the unit, another looks after it, and a third comes into the dead one's place and
 /// acquires it: it keeps it.

@@ -152,10 +152,10 @@ Scenario semaphore_calls(const SemaphoreShape& shape, const Workload& workload,
 }
 
 Scenario semaphore_whose_waiter_gives_up(const SemaphoreShape& shape) {
-  // As many as it takes until the deadline of a call has passed (just_until).
-  constexpr std::uint32_t kTimeOuts = 3;
+  // Less than a sleep, so that one of them may come to its end.
+  constexpr std::chrono::milliseconds kPatience{10};
   Scenario scenario = semaphore_scenario(shape);
-  scenario.faults.time_outs = kTimeOuts;
+  scenario.faults.time_outs = 1;
   scenario.time_outs_rescue_the_dead_only = false;
   scenario.processes.push_back({.name = "holder",
                                 .body =
