@@ -28,10 +28,7 @@ void drain(Self& self) {
 /// The side; nothing where an heir may have been faster.
 std::optional<Line> side_of(Self& self, LineSide side, const LineScenario& plan) {
   auto line = Line::attach_descriptor(kRegionDescriptor, side);
-  if (line) {
-    line->set_spin(kNoSpin);
-    return std::move(*line);
-  }
+  if (line) return std::move(*line);
   self.expect(plan.heir == side && line.status() == reference::Status::full_table, "attach failed");
   return std::nullopt;
 }
@@ -41,10 +38,7 @@ void inherit(Self& self, LineSide side) {
   auto line = Line::attach_descriptor(kRegionDescriptor, side);
   if (!line) {
     self.expect(line.status() == reference::Status::full_table, "the heir is refused");
-    return;
-  }
-  line->set_spin(kNoSpin);
-  if (side == LineSide::sender) {
+  } else if (side == LineSide::sender) {
     send(self, *line, kOfTheHeir, until(true));
   } else {
     receive(self, *line, reference::kDoNotWait);

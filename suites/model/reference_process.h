@@ -36,15 +36,11 @@ inline reference::Deadline just_until(bool gives_up) {
                   : reference::kForever;
 }
 
-/// How long a handle spins here. Looks in vain change nothing, and are taken for a livelock.
-inline constexpr std::chrono::nanoseconds kNoSpin{0};
-
-/// A handle of the running process, on the object that the scenario made; it never spins.
+/// A handle of the running process, on the object that the scenario made.
 template <class Object, class... Side>
 Object attached(Self& self, Side... side) {
   auto object = Object::attach_descriptor(kRegionDescriptor, side...);
   self.expect(static_cast<bool>(object), "attach failed");
-  object->set_spin(kNoSpin);
   return std::move(*object);
 }
 
