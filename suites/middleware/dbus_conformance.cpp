@@ -3,8 +3,8 @@
 
 #include <memory>
 
-#include "base/limits.h"
 #include "cases/context.h"
+#include "middleware/patience.h"
 #include "process/crew.h"
 #include "subjects/middleware/support/brokers.h"
 #include "subjects/middleware/support/dbus_link.h"
@@ -16,8 +16,6 @@ constexpr const char* kName = "org.gauntlet.Test";
 constexpr const char* kOwners =
     "type='signal',sender='org.freedesktop.DBus',member='NameOwnerChanged',arg0='org.gauntlet."
     "Test'";
-
-Deadline patience() { return Deadline::after(kCallPatience); }
 
 /// A bus of its own; ready() is false when the context has been told why.
 class Bus {

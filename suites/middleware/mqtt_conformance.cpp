@@ -2,11 +2,10 @@
 #include <fmt/format.h>
 
 #include "middleware/mqtt_server.h"
+#include "middleware/patience.h"
 
 namespace gauntlet {
 namespace {
-
-Deadline patience() { return Deadline::after(kCallPatience); }
 
 // A retained message is given to those who subscribe later, marked as retained; to those who were
 // there it comes unmarked.

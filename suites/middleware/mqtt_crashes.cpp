@@ -1,10 +1,9 @@
 // What MQTT promises when a client dies, and what mosquitto keeps when it ends itself.
 #include "middleware/mqtt_server.h"
+#include "middleware/patience.h"
 
 namespace gauntlet {
 namespace {
-
-Deadline patience() { return Deadline::after(kCallPatience); }
 
 // The network connection ends without DISCONNECT: the will is published.
 GAUNTLET_CASE(MiddlewareCrashes, MqttClientKilled_ItsWillIsPublished,

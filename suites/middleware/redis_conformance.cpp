@@ -1,12 +1,11 @@
 // What Redis promises of blocking pops, consumer groups, transactions, subscriptions and its log.
 #include <fmt/format.h>
 
+#include "middleware/patience.h"
 #include "middleware/redis_server.h"
 
 namespace gauntlet {
 namespace {
-
-Deadline patience() { return Deadline::after(kCallPatience); }
 
 // The client that has waited longest is served first.
 GAUNTLET_CASE(MiddlewareConformance, RedisBlpop_LongestWaitingClientIsServedFirst,

@@ -14,8 +14,6 @@ namespace {
 
 using testing::AnyOf;
 
-constexpr SocketKind kBothStreams[] = {kUnixStream, kTcp};
-
 /// An address where a socket was bound and nobody listens.
 int connect_to_bound(const Bound& bound) { return bound.connect(bound.client()); }
 

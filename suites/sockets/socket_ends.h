@@ -109,6 +109,7 @@ inline constexpr SocketKind kUnixStream{.family = AddressFamily::unix_path, .typ
 inline constexpr SocketKind kUnixDatagram{.family = AddressFamily::unix_path, .type = SOCK_DGRAM};
 inline constexpr SocketKind kTcp{.family = AddressFamily::ipv4, .type = SOCK_STREAM};
 inline constexpr SocketKind kUdp{.family = AddressFamily::ipv4, .type = SOCK_DGRAM};
+inline constexpr SocketKind kBothStreams[] = {kUnixStream, kTcp};
 
 /// The value of an option that is an int; -1 when the call fails.
 inline int int_option(int fd, int option, int level = SOL_SOCKET) {

@@ -19,8 +19,6 @@ namespace {
 
 using testing::Ge;
 
-constexpr SocketKind kBothStreams[] = {kUnixStream, kTcp};
-
 timeval time_limit() {
   return {.tv_sec = 0, .tv_usec = std::chrono::microseconds(kShortWait).count()};
 }

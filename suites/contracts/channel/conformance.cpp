@@ -15,9 +15,6 @@ namespace {
 
 using testing::AnyOf;
 
-constexpr auto kLeastShortWait =
-    std::chrono::duration_cast<std::chrono::nanoseconds>(kShortWait - kEarlyWakeTolerance);
-
 std::vector<std::byte> bytes_from(std::initializer_list<int> values) {
   std::vector<std::byte> bytes;
   for (const int value : values) bytes.push_back(static_cast<std::byte>(value));

@@ -14,9 +14,6 @@ namespace {
 
 using testing::AnyOf;
 
-constexpr auto kLeastShortWait =
-    std::chrono::duration_cast<std::chrono::nanoseconds>(kShortWait - kEarlyWakeTolerance);
-
 /// Ids of messages that are refused: the checker wants every id to be sent once.
 constexpr std::uint32_t kRefused = 900'000;
 

@@ -10,9 +10,6 @@
 namespace gauntlet::channel_suite {
 namespace {
 
-constexpr auto kLeastShortWait =
-    std::chrono::duration_cast<std::chrono::nanoseconds>(kShortWait - kEarlyWakeTolerance);
-
 bool many_rendezvous_senders(const ChannelClaims& claims) {
   return is_rendezvous(claims) && claims.senders == Multiplicity::many;
 }

@@ -1,6 +1,7 @@
 // Contract Promise, conformance: who comes late, who goes, and strangers.
 #include <gtest/gtest.h>
 
+#include "contracts/promise/claims.h"
 #include "contracts/promise/matchers.h"
 #include "contracts/registry.h"
 #include "process/entry.h"
@@ -10,7 +11,6 @@ namespace {
 
 bool kept(const PromiseClaims& claims) { return claims.kept_for_latecomers; }
 bool named(const PromiseClaims& claims) { return claims.reach == Reach::named; }
-bool many_setters(const PromiseClaims& claims) { return claims.many_setters; }
 
 // Who comes after it was set is told at once.
 PROMISE_CASE(conformance, LatecomerAfterTheSet_IsTold, .applies = kept) {

@@ -6,6 +6,7 @@
 #include <thread>
 #include <vector>
 
+#include "contracts/promise/claims.h"
 #include "contracts/promise/matchers.h"
 #include "contracts/promise/rounds.h"
 
@@ -17,7 +18,6 @@ using Turn = PromiseRounds::Turn;
 
 std::size_t cores() { return std::max<std::size_t>(1, std::thread::hardware_concurrency()); }
 bool many_waiters(const PromiseClaims& claims) { return claims.many_waiters; }
-bool many_setters(const PromiseClaims& claims) { return claims.many_setters; }
 
 /// Actor 0 is the setter, and the others sleep in wait. False: that was not possible, which has
 /// been told.

@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "base/limits.h"
+#include "contracts/promise/claims.h"
 #include "contracts/promise/commanded.h"
 #include "contracts/promise/rounds.h"
 
@@ -16,8 +17,6 @@ using Turn = PromiseRounds::Turn;
 
 constexpr std::uint64_t kMostBusyUs = 120;
 constexpr const char* kLostWakeUp = "all sleep and the promise is set: lost wake-up";
-
-bool many_setters(const PromiseClaims& claims) { return claims.many_setters; }
 
 /// A value that names its setter and its round.
 std::uint64_t value_of(const PromiseClaims& claims, const Turn& turn) {

@@ -4,13 +4,13 @@
 #include <algorithm>
 #include <set>
 
+#include "contracts/region/claims.h"
 #include "contracts/region/matchers.h"
 #include "contracts/region/stage.h"
 
 namespace gauntlet::region_suite {
 namespace {
 
-bool shares(const RegionClaims& claims) { return claims.coherence == Coherence::shared; }
 bool anywhere(const RegionClaims& claims) { return claims.any_address; }
 
 // A new region has the size asked for, to the byte where that is claimed, and at least that size

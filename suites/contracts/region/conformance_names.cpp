@@ -4,6 +4,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "contracts/region/claims.h"
 #include "contracts/region/matchers.h"
 #include "contracts/region/stage.h"
 #include "contracts/region/stranger.h"
@@ -11,9 +12,6 @@
 namespace gauntlet::region_suite {
 namespace {
 
-bool shares(const RegionClaims& claims) { return claims.coherence == Coherence::shared; }
-bool named(const RegionClaims& claims) { return claims.reach == Reach::named; }
-bool named_and_shares(const RegionClaims& claims) { return named(claims) && shares(claims); }
 bool removable(const RegionClaims& claims) {
   return named_and_shares(claims) && claims.removable_in_use;
 }

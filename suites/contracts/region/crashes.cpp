@@ -8,6 +8,7 @@
 #include <chrono>
 
 #include "base/limits.h"
+#include "contracts/region/claims.h"
 #include "contracts/region/matchers.h"
 #include "contracts/region/stage.h"
 #include "process/shared.h"
@@ -16,11 +17,6 @@ namespace gauntlet::region_suite {
 namespace {
 
 using Word = std::atomic<std::uint64_t>;
-
-bool shares(const RegionClaims& claims) { return claims.coherence == Coherence::shared; }
-bool named_and_shares(const RegionClaims& claims) {
-  return shares(claims) && claims.reach == Reach::named;
-}
 
 /// The words that a writer stores 1, 2, 3 … to in turn, one to a page and not at its start.
 constexpr std::size_t kWords = 5;

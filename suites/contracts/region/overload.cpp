@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/limits.h"
+#include "contracts/region/claims.h"
 #include "contracts/region/matchers.h"
 #include "contracts/region/stage.h"
 #include "process/shared.h"
@@ -18,8 +19,6 @@
 
 namespace gauntlet::region_suite {
 namespace {
-
-bool shares(const RegionClaims& claims) { return claims.coherence == Coherence::shared; }
 
 /// Bytes of address space that this process uses.
 rlim_t address_space_used() {

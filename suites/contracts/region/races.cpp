@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/limits.h"
+#include "contracts/region/claims.h"
 #include "contracts/region/stage.h"
 #include "history/lanes.h"
 #include "history/recorder.h"
@@ -22,8 +23,6 @@ namespace {
 
 using Word = std::atomic<std::uint64_t>;
 static_assert(sizeof(Word) == 8 && Word::is_always_lock_free);
-
-bool shares(const RegionClaims& claims) { return claims.coherence == Coherence::shared; }
 
 /// The `number`-th aligned word of a view.
 Word& word_at(Region& region, std::size_t number) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/limits.h"
+#include "contracts/region/claims.h"
 #include "contracts/region/stage.h"
 #include "process/shared.h"
 #include "support/own_cpu.h"
@@ -16,7 +17,6 @@
 namespace gauntlet::region_suite {
 namespace {
 
-bool shares(const RegionClaims& claims) { return claims.coherence == Coherence::shared; }
 bool chosen(const RegionClaims& claims) {
   return claims.reach == Reach::named && claims.chosen_address && claims.zero_filled &&
          claims.exact_size;

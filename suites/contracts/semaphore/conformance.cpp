@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "contracts/registry.h"
+#include "contracts/semaphore/claims.h"
 #include "contracts/semaphore/matchers.h"
 #include "process/entry.h"
 
@@ -12,8 +13,6 @@ namespace {
 
 using Call = CommandedSemaphore::Call;
 using std::chrono::nanoseconds;
-
-bool counts(const SemaphoreClaims& claims) { return !claims.owner && claims.largest_value > 1; }
 
 /// Takes one unit in each of `units` workers, so that an owner never takes twice.
 void take_all(CommandedSemaphore& semaphore, std::int64_t units) {

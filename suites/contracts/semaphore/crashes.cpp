@@ -5,6 +5,7 @@
 #include <chrono>
 #include <vector>
 
+#include "contracts/semaphore/claims.h"
 #include "contracts/semaphore/matchers.h"
 #include "contracts/semaphore/opening.h"
 #include "contracts/semaphore/program.h"
@@ -20,7 +21,6 @@ using Call = CommandedSemaphore::Call;
 bool survives_calls(const SemaphoreClaims& claims) {
   return claims.call_death == CallDeath::survived;
 }
-bool counts(const SemaphoreClaims& claims) { return !claims.owner && claims.largest_value > 1; }
 bool counts_and_survives(const SemaphoreClaims& claims) {
   return counts(claims) && survives_calls(claims);
 }

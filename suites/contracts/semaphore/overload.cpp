@@ -6,6 +6,7 @@
 #include <atomic>
 #include <thread>
 
+#include "contracts/semaphore/claims.h"
 #include "contracts/semaphore/matchers.h"
 #include "contracts/semaphore/opening.h"
 #include "process/shared.h"
@@ -17,8 +18,6 @@ namespace {
 using Call = CommandedSemaphore::Call;
 
 std::size_t cores() { return std::max<std::size_t>(1, std::thread::hardware_concurrency()); }
-
-bool counts(const SemaphoreClaims& claims) { return !claims.owner && claims.largest_value > 1; }
 
 /// What crowds of workers count.
 struct Crowd {

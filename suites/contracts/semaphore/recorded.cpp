@@ -6,7 +6,6 @@
 
 namespace gauntlet {
 
-using history::Op;
 using history::Outcome;
 
 history::Outcome to_outcome(const Error& error) {
@@ -39,17 +38,17 @@ bool RecordedSemaphore::respond_acquired(history::Token token, const Result<Acqu
 }
 
 bool RecordedSemaphore::acquire(Deadline deadline) {
-  const history::Token token = lane_.invoke(Op::acquire);
+  const history::Token token = lane_.invoke(history::Op::acquire);
   return respond_acquired(token, semaphore_->acquire(deadline));
 }
 
 bool RecordedSemaphore::try_acquire() {
-  const history::Token token = lane_.invoke(Op::try_acquire);
+  const history::Token token = lane_.invoke(history::Op::try_acquire);
   return respond_acquired(token, semaphore_->try_acquire());
 }
 
 bool RecordedSemaphore::release() {
-  const history::Token token = lane_.invoke(Op::release);
+  const history::Token token = lane_.invoke(history::Op::release);
   const Status released = semaphore_->release();
   if (released) {
     lane_.respond(token, Outcome::ok);
@@ -61,7 +60,7 @@ bool RecordedSemaphore::release() {
 }
 
 void RecordedSemaphore::value() {
-  const history::Token token = lane_.invoke(Op::value);
+  const history::Token token = lane_.invoke(history::Op::value);
   const Result<std::int64_t> value = semaphore_->value();
   if (value) {
     lane_.respond(token, Outcome::ok, static_cast<std::uint64_t>(*value));
