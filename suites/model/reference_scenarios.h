@@ -80,6 +80,16 @@ Scenario line_of(const LineScenario& plan);
 /// The receiver closes while the sender sends: what was acknowledged must come out, no more.
 Scenario line_closed_in_traffic(const LineScenario& plan);
 
+/// l and h send a message of low and of high priority, r receives, t receives if something is
+/// there, c closes. At the end somebody takes what is left and all places, and finds every buffer.
+struct PriorityScenario {
+  std::uint32_t capacity = 1;  ///< of each of the two priorities
+  Workload workload;
+  std::uint32_t deaths = 0;
+  bool heir = false;  ///< after a death somebody comes into the dead one's place and sends
+};
+Scenario priority_calls(const PriorityScenario& plan);
+
 /// s sends, r receives, t receives if something is there; each process does one side's. Everybody
 /// has attached before the first call. At the end somebody takes all places, and finds every buffer
 /// and a ring that works.

@@ -49,7 +49,10 @@ FifoRules rules_for(const ChannelClaims& claims, const ChannelOptions& options, 
   FifoRules rules;
   rules.order = order_of(claims.order);
   rules.delivery = delivery_of(claims);
-  if (claims.exact_capacity) rules.capacity = options.capacity;
+  if (claims.exact_capacity) {
+    const bool of_each = priorities > 1 && claims.capacity_of_each_priority;
+    (of_each ? rules.capacity_of_each : rules.capacity) = options.capacity;
+  }
   rules.drained = drained;
   if (priorities > 1) {
     rules.order = history::Order::priority;
@@ -64,9 +67,12 @@ FifoRules rules_for(const ChannelClaims& claims, const ChannelOptions& options, 
 
 Verdict check(const History& history, const FifoRules& rules) {
   Verdict verdict = history::check_fifo_channel(history, rules);
-  if (verdict.kind != Verdict::unknown || !rules.capacity) return verdict;
+  if (verdict.kind != Verdict::unknown || !(rules.capacity || rules.capacity_of_each)) {
+    return verdict;
+  }
   FifoRules relaxed = rules;
   relaxed.capacity.reset();
+  relaxed.capacity_of_each.reset();
   relaxed.full_is_exact = false;
   return history::check_fifo_channel(history, relaxed);
 }

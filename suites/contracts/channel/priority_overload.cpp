@@ -13,6 +13,14 @@ bool fills_with_priorities(const ChannelClaims& claims) {
   return has_priorities(claims) && blocks_when_full(claims);
 }
 
+bool shares_its_room(const ChannelClaims& claims) {
+  return fills_with_priorities(claims) && !claims.capacity_of_each_priority;
+}
+
+bool has_room_for_each(const ChannelClaims& claims) {
+  return fills_with_priorities(claims) && claims.capacity_of_each_priority && claims.exact_capacity;
+}
+
 /// Sends messages of random priorities until one would block.
 PriorityModel fill(Stage& stage, Actor& sender, std::uint32_t priorities, Random random) {
   PriorityModel model(priorities);
@@ -51,7 +59,7 @@ CHANNEL_CASE(overload, FullOfEveryPriority_ComesOutByPriority, .applies = fills_
 
 // Once in, the urgent message is the next to come out, however many were there before it.
 CHANNEL_CASE(overload, UrgentSenderAsleepBeforeAFullChannel_ItsMessageIsNextOnceItIsIn,
-             .applies = fills_with_priorities) {
+             .applies = shares_its_room) {
   const std::uint32_t priorities = priorities_for(context.channel().claims);
   Stage stage(context, options_for(context.channel().claims, 6, 512), priorities);
   if (!stage.ready()) return;
@@ -78,6 +86,33 @@ CHANNEL_CASE(overload, UrgentSenderAsleepBeforeAFullChannel_ItsMessageIsNextOnce
   while (!model.empty()) {
     EXPECT_THAT(receiver.receive_message(kPatient), BringsMessage(model.take()));
   }
+}
+
+// Full of the lowest, it takes exactly its capacity of every other one, which all go first.
+CHANNEL_CASE(overload, OnePriorityFull_OthersTakeTheirCapacityAndGoFirst,
+             .applies = has_room_for_each) {
+  const std::uint32_t priorities = priorities_for(context.channel().claims);
+  Stage stage(context, options_for(context.channel().claims, 6, 512), priorities);
+  if (!stage.ready()) return;
+  Actor& sender = stage.add(Role::sender);
+  Actor& receiver = stage.add(Role::receiver);
+  const auto capacity = static_cast<std::uint32_t>(stage.options().capacity);
+  const std::size_t size = stage.options().message_size;
+  PriorityModel model(priorities);
+  std::uint32_t n = 0;
+  for (std::uint32_t priority = 0; priority < priorities; ++priority) {
+    for (std::uint32_t count = 0; count < capacity; ++count) {
+      const std::uint32_t id = id_of(++n, priority, priorities);
+      EXPECT_THAT(sender.send_message(id, size, kAttempt), Succeeds());
+      model.put(id);
+    }
+    EXPECT_THAT(sender.send_message(id_of(++n, priority, priorities), size, kAttempt),
+                FailsWith(Code::would_block));
+  }
+  while (!model.empty()) {
+    EXPECT_THAT(receiver.receive_message(kAttempt), BringsMessage(model.take()));
+  }
+  EXPECT_THAT(receiver.receive_message(kAttempt), FailsWith(Code::would_block));
 }
 
 }  // namespace gauntlet::channel_suite
