@@ -40,6 +40,9 @@ GAUNTLET_CASE(SharedMemoryRaces, ReferencePriorityTwoProcesses_AllInterleavingsA
   see_all(context, {.workload = {"h", "r"}});
   // The higher one comes after the look for it, the lower one before the look for that.
   see_all(context, {.workload = {"hl", "t"}});
+  see_all(context, {.workload = {"lh", "rr"}});
+  // The second one waits for room, which only a receive of its priority makes.
+  see_all(context, {.workload = {"ll", "rr"}});
 }
 
 GAUNTLET_CASE(SharedMemoryRaces, ReferencePriorityFullAndContended_IsAQueueByPriority,
@@ -63,13 +66,15 @@ GAUNTLET_CASE(SharedMemoryCrashes, ReferencePriorityAllSingleDeaths_LoseAtMostTh
               .deadline = kDeadline) {
   see_all(context, {.workload = {"l", "r"}, .deaths = 1});
   see_all(context, {.workload = {"h", "r"}, .deaths = 1});
+  see_all(context, {.workload = {"hl", "t"}, .deaths = 1});
+  see_all(context, {.workload = {"lh", "rr"}, .deaths = 1});
 }
 
 GAUNTLET_CASE(SharedMemoryCrashes, ReferencePriorityAnyDiesAnywhere_LosesAtMostItsOwnCall,
               .clause = "reference/priority_channel.h (death at any instruction)",
               .deadline = kDeadline) {
   for (const std::uint32_t deaths : {1, 2}) {
-    draw(context, {.workload = {"lh", "hl", "rr"}, .deaths = deaths});
+    draw(context, {.workload = {"lh", "hl", "rrrr"}, .deaths = deaths});
   }
 }
 
