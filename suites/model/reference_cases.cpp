@@ -130,19 +130,44 @@ GAUNTLET_CASE(SharedMemoryCrashes, ReferenceChannelTwoDieOneInTheRecovery_LosesA
   }
 }
 
+/// The largest message of a line whose messages are packed, and of one that has a header for each.
+constexpr std::uint32_t kLayouts[] = {8, 16};
+
 GAUNTLET_CASE(SharedMemoryRaces, ReferenceLine_AllInterleavingsAreAQueueAndNoWakeUpIsLost,
               .clause = "reference/line.h (linearizable as a bounded FIFO queue)",
-              .deadline = kDeadline) {
-  for (const bool membarrier : {true, false}) {
-    for (const Memory memory : {Memory::sc, Memory::tso, Memory::c11}) {
-      hold(context, schedule::line_of({.messages = 1, .membarrier = membarrier}), memory,
-           Search::exhaustive, 1'000'000, true);
-    }
-    for (const Search search : {Search::pct, Search::pos, Search::walk}) {
-      for (const std::uint32_t capacity : {1, 2}) {
+              .deadline = 2 * kDeadline) {
+  for (const std::uint32_t largest : kLayouts) {
+    for (const bool membarrier : {true, false}) {
+      for (const Memory memory : {Memory::sc, Memory::tso, Memory::c11}) {
         hold(context,
-             schedule::line_of({.capacity = capacity, .messages = 3, .membarrier = membarrier}),
-             Memory::tso, search, share(context));
+             schedule::line_of(
+                 {.messages = 1, .membarrier = membarrier, .largest_message = largest}),
+             memory, Search::exhaustive, 1'000'000, true);
+      }
+      for (const Search search : {Search::pct, Search::pos, Search::walk}) {
+        for (const std::uint32_t capacity : {1, 2}) {
+          hold(context,
+               schedule::line_of({.capacity = capacity,
+                                  .messages = 3,
+                                  .membarrier = membarrier,
+                                  .largest_message = largest}),
+               Memory::tso, search, share(context));
+        }
+      }
+    }
+  }
+}
+
+// Two messages under one header: what a receiver knows of the second one from its look at the first
+// has to be what it would see.
+GAUNTLET_CASE(SharedMemoryRaces, ReferencePackedLine_MessagesUnderOneHeaderAreAQueue,
+              .clause = "reference/line.h (linearizable as a bounded FIFO queue)",
+              .deadline = kDeadline) {
+  for (const Memory memory : {Memory::tso, Memory::c11}) {
+    for (const Search search : {Search::pct, Search::pos, Search::walk}) {
+      for (const std::uint32_t capacity : {2, 8}) {
+        hold(context, schedule::line_of({.capacity = capacity, .messages = 9}), memory, search,
+             share(context));
       }
     }
   }
@@ -152,47 +177,65 @@ GAUNTLET_CASE(SharedMemoryRaces, ReferenceLineClosedInTraffic_DeliversWhatWasAck
               .clause =
                   "reference/line.h (a send that is under way comes before the close, or "
                   "answers closed)",
-              .deadline = kDeadline) {
-  for (const bool membarrier : {true, false}) {
-    for (const Memory memory : {Memory::sc, Memory::tso, Memory::c11}) {
-      hold(context, schedule::line_closed_in_traffic({.messages = 1, .membarrier = membarrier}),
-           memory, Search::exhaustive, 1'000'000, true);
-    }
-    for (const Search search : {Search::pct, Search::pos, Search::walk}) {
-      hold(context,
-           schedule::line_closed_in_traffic(
-               {.capacity = 2, .messages = 3, .membarrier = membarrier}),
-           Memory::tso, search, share(context));
+              .deadline = 2 * kDeadline) {
+  for (const std::uint32_t largest : kLayouts) {
+    for (const bool membarrier : {true, false}) {
+      for (const Memory memory : {Memory::sc, Memory::tso, Memory::c11}) {
+        hold(context,
+             schedule::line_closed_in_traffic(
+                 {.messages = 1, .membarrier = membarrier, .largest_message = largest}),
+             memory, Search::exhaustive, 1'000'000, true);
+      }
+      for (const Search search : {Search::pct, Search::pos, Search::walk}) {
+        hold(context,
+             schedule::line_closed_in_traffic({.capacity = 2,
+                                               .messages = 3,
+                                               .membarrier = membarrier,
+                                               .largest_message = largest}),
+             Memory::tso, search, share(context));
+      }
     }
   }
 }
 
 GAUNTLET_CASE(SharedMemoryCrashes, ReferenceLineAllSingleDeaths_LoseAtMostTheDeadsCall,
               .clause = "reference/line.h (death at any instruction)",
-              .deadline = std::chrono::seconds(720)) {
-  for (const Memory memory : {Memory::sc, Memory::tso, Memory::c11}) {
-    // 170,000 executions, which a smoke test does not wait for.
-    if (memory == Memory::c11 && context.profile() == Profile::smoke) continue;
-    hold(context, schedule::line_of({.messages = 1, .deaths = true}), memory, Search::exhaustive,
-         1'000'000, true);
-  }
-  for (const bool membarrier : {true, false}) {
-    for (const Search search : {Search::pct, Search::pos, Search::walk}) {
-      hold(context, schedule::line_of({.messages = 3, .deaths = true, .membarrier = membarrier}),
-           Memory::tso, search, share(context));
+              .deadline = std::chrono::seconds(1440)) {
+  for (const std::uint32_t largest : kLayouts) {
+    for (const Memory memory : {Memory::sc, Memory::tso, Memory::c11}) {
+      // 170,000 executions, which a smoke test does not wait for.
+      if (memory == Memory::c11 && context.profile() == Profile::smoke) continue;
+      hold(context, schedule::line_of({.messages = 1, .deaths = true, .largest_message = largest}),
+           memory, Search::exhaustive, 1'000'000, true);
+    }
+    for (const bool membarrier : {true, false}) {
+      for (const Search search : {Search::pct, Search::pos, Search::walk}) {
+        hold(context,
+             schedule::line_of({.messages = 3,
+                                .deaths = true,
+                                .membarrier = membarrier,
+                                .largest_message = largest}),
+             Memory::tso, search, share(context));
+      }
     }
   }
 }
 
 GAUNTLET_CASE(SharedMemoryCrashes, ReferenceLineHeirOfADeadSide_GoesOnWhereItStopped,
               .clause = "reference/line.h (the next one goes on where it stopped)",
-              .deadline = kDeadline) {
-  for (const auto side : {reference::LineSide::sender, reference::LineSide::receiver}) {
-    for (const Memory memory : {Memory::sc, Memory::tso, Memory::c11}) {
-      for (const Search search : {Search::pct, Search::walk}) {
-        hold(context,
-             schedule::line_of({.capacity = 2, .messages = 2, .deaths = true, .heir = side}),
-             memory, search, share(context));
+              .deadline = 2 * kDeadline) {
+  for (const std::uint32_t largest : kLayouts) {
+    for (const auto side : {reference::LineSide::sender, reference::LineSide::receiver}) {
+      for (const Memory memory : {Memory::sc, Memory::tso, Memory::c11}) {
+        for (const Search search : {Search::pct, Search::walk}) {
+          hold(context,
+               schedule::line_of({.capacity = 2,
+                                  .messages = 2,
+                                  .deaths = true,
+                                  .heir = side,
+                                  .largest_message = largest}),
+               memory, search, share(context));
+        }
       }
     }
   }

@@ -52,7 +52,7 @@ Scenario made(const LineScenario& plan) {
   scenario.create = [plan](Self& self) {
     Line::Options options;
     options.capacity = plan.capacity;
-    options.largest_message = sizeof(std::uint64_t);
+    options.largest_message = plan.largest_message;
     options.membarrier = plan.membarrier;
     self.expect(static_cast<bool>(Line::create_anonymous(options, LineSide::sender)),
                 "create failed");

@@ -72,6 +72,8 @@ struct LineScenario {
   std::optional<reference::LineSide> heir = std::nullopt;
   /// Who goes to sleep fences for the others; else each call makes its own fence.
   bool membarrier = true;
+  /// Messages are of 8 bytes. As the largest ones they are packed, seven in a cache line.
+  std::uint32_t largest_message = 8;
 };
 
 /// One sender and one receiver of so many messages. Afterwards somebody takes what is left.
