@@ -11,7 +11,7 @@ endif()
 
 # Calls that the model answers: <name of the symbol>=<function of fixtures/schedule/>.
 set(GAUNTLET_MODELLED_CALLS
-    memcpy memmove memset memcmp memfd_create fcntl fchmod close ftruncate posix_fallocate fstat stat mmap
+    malloc calloc realloc free memcpy memmove memset memcmp memfd_create fcntl fchmod close ftruncate posix_fallocate fstat stat mmap
     munmap open read pread poll sched_getaffinity sysconf syscall sched_yield getpid kill clock_gettime nanosleep abort
     sem_init sem_destroy sem_wait sem_trywait sem_timedwait sem_clockwait sem_post sem_getvalue
     pthread_mutex_init pthread_mutex_destroy pthread_mutex_lock pthread_mutex_trylock
@@ -27,8 +27,24 @@ function(gauntlet_add_model_library library)
   set(renames ${CMAKE_CURRENT_BINARY_DIR}/${library}.renames)
   set(lines "__assert_fail gauntlet_model_assert_fail
 _ZNSt6chrono3_V212steady_clock3nowEv _Z25gauntlet_model_steady_nowv\n")
-  # operator new and new[]; operator delete and delete[], without a size and with one.
-  foreach(symbol Znwm Znam ZdlPv ZdaPv ZdlPvm ZdaPvm)
+  # operator new and new[], which throw or do not; operator delete and delete[], without a size and
+  # with one; all of them for larger alignments, too.
+  foreach(
+    symbol
+    Znwm
+    Znam
+    ZnwmRKSt9nothrow_t
+    ZnamRKSt9nothrow_t
+    ZnwmSt11align_val_t
+    ZnamSt11align_val_t
+    ZdlPv
+    ZdaPv
+    ZdlPvm
+    ZdaPvm
+    ZdlPvSt11align_val_t
+    ZdaPvSt11align_val_t
+    ZdlPvmSt11align_val_t
+    ZdaPvmSt11align_val_t)
     string(APPEND lines "_${symbol} gauntlet_model_${symbol}\n")
   endforeach()
   foreach(call IN LISTS GAUNTLET_MODELLED_CALLS)
