@@ -80,6 +80,7 @@ Scenario channel_scenario(std::uint32_t capacity) {
     options.participants = 5;
     self.expect(static_cast<bool>(Channel::create_anonymous(options)), "create failed");
   };
+  scenario.shortest_calls_suffice = true;
   scenario.time_outs_rescue_the_dead_only = true;
   scenario.judge = [capacity](const Ending& ending) { return judge(ending, capacity); };
   return scenario;

@@ -51,6 +51,7 @@ Scenario promise_scenario() {
     options.participants = 4;
     self.expect(static_cast<bool>(Promise::create_anonymous(options)), "create failed");
   };
+  scenario.shortest_calls_suffice = true;
   scenario.time_outs_rescue_the_dead_only = true;
   return scenario;
 }

@@ -25,6 +25,7 @@ Scenario rendezvous_scenario(std::uint32_t places) {
     options.participants = places;
     self.expect(static_cast<bool>(Rendezvous::create_anonymous(options)), "create failed");
   };
+  scenario.shortest_calls_suffice = true;
   scenario.judge = [](const Ending& ending) {
     return in_words(history::check_rendezvous(ending.history));
   };
