@@ -42,7 +42,6 @@ struct Plan {
 };
 
 constexpr Plan kSecondsOfInterleavings{Effort::seconds, Search::exhaustive};
-constexpr Plan kMinutesOfInterleavings{Effort::minutes, Search::exhaustive};
 constexpr Plan kSecondsOfStates{Effort::seconds, Search::states};
 constexpr Plan kMinutesOfStates{Effort::minutes, Search::states};
 
@@ -78,8 +77,8 @@ void hold_small(CaseContext& context, const Scenario& scenario, const Plan& sc =
 GAUNTLET_CASE(SharedMemoryRaces, ReferenceChannelTwoWithThreeCalls_AllIsAQueue,
               .clause = "reference/channel.h (linearizable as a bounded FIFO queue)",
               .deadline = kDeadline) {
-  hold_small(context, schedule::channel_calls(1, {"sss", "rrr"}, 0), kMinutesOfStates,
-             kMinutesOfStates);
+  hold_small(context, schedule::channel_calls(1, {"sss", "rrr"}, 0), kSecondsOfStates,
+             kSecondsOfStates);
 }
 
 GAUNTLET_CASE(SharedMemoryRaces, ReferenceChannelThreeWithTwoCalls_AllIsAQueue,
@@ -91,7 +90,8 @@ GAUNTLET_CASE(SharedMemoryRaces, ReferenceChannelThreeWithTwoCalls_AllIsAQueue,
 GAUNTLET_CASE(SharedMemoryCrashes,
               ReferenceChannelTwoWithThreeCallsAndADeath_LosesAtMostTheDeadsCall,
               .clause = "reference/channel.h (death at any instruction)", .deadline = kDeadline) {
-  hold_small(context, schedule::channel_calls(1, {"sss", "rrr"}, 1));
+  hold_small(context, schedule::channel_calls(1, {"sss", "rrr"}, 1), kSecondsOfStates,
+             kSecondsOfStates);
 }
 
 GAUNTLET_CASE(SharedMemoryCrashes,
@@ -110,13 +110,14 @@ GAUNTLET_CASE(SemaphoresRaces, ReferenceSemaphoreTwoWithThreeCalls_AllIsExplaine
 GAUNTLET_CASE(SemaphoresRaces, ReferenceSemaphoreThreeWithTwoCalls_AllIsExplained,
               .clause = "reference/semaphore.h (linearizable; nobody waits for another's call)",
               .deadline = kDeadline) {
-  hold_small(context, schedule::semaphore_calls({}, {"ar", "ar", "ar"}, 0));
+  hold_small(context, schedule::semaphore_calls({}, {"ar", "ar", "ar"}, 0), kSecondsOfStates,
+             kSecondsOfStates);
 }
 
 GAUNTLET_CASE(SemaphoresCrashes, ReferenceSemaphoreTwoWithThreeCallsAndADeath_TheUnitComesBackOnce,
               .clause = "reference/semaphore.h (units_returned_on_death)", .deadline = kDeadline) {
   hold_small(context, schedule::semaphore_calls({.returned_on_death = true}, {"arv", "arv"}, 1),
-             kMinutesOfStates, kMinutesOfStates);
+             kSecondsOfStates, kSecondsOfStates);
 }
 
 GAUNTLET_CASE(SemaphoresCrashes, ReferenceSemaphoreThreeWithTwoCallsAndADeath_TheUnitComesBackOnce,
@@ -135,7 +136,8 @@ GAUNTLET_CASE(FuturesRaces, ReferencePromiseTwoWithThreeCalls_AllAreToldTheSame,
 GAUNTLET_CASE(FuturesRaces, ReferencePromiseThreeWithTwoCalls_AllAreToldTheSame,
               .clause = "reference/promise.h (settled in one compare-and-swap)",
               .deadline = kDeadline) {
-  hold_small(context, schedule::promise_calls({"sw", "fw", "wt"}, 0), kMinutesOfInterleavings);
+  hold_small(context, schedule::promise_calls({"sw", "fw", "wt"}, 0), kSecondsOfInterleavings,
+             kSecondsOfStates);
 }
 
 GAUNTLET_CASE(FuturesCrashes, ReferencePromiseTwoWithThreeCallsAndADeath_AllAreToldTheSame,
@@ -148,7 +150,8 @@ GAUNTLET_CASE(FuturesCrashes, ReferencePromiseTwoWithThreeCallsAndADeath_AllAreT
 GAUNTLET_CASE(FuturesCrashes, ReferencePromiseThreeWithTwoCallsAndADeath_AllAreToldTheSame,
               .clause = "reference/promise.h (breaks when no setter is left)",
               .deadline = kDeadline) {
-  hold_small(context, schedule::promise_calls({"sw", "fw", "wt"}, 1));
+  hold_small(context, schedule::promise_calls({"sw", "fw", "wt"}, 1), kSecondsOfStates,
+             kSecondsOfStates);
 }
 
 schedule::BroadcastScenario broadcast(schedule::Workload workload, std::uint32_t deaths) {
@@ -161,7 +164,8 @@ schedule::BroadcastScenario broadcast(schedule::Workload workload, std::uint32_t
 GAUNTLET_CASE(SharedMemoryRaces, ReferenceBroadcastTwoWithThreeCalls_ReceiverGetsAllInOrder,
               .clause = "reference/broadcast.h (each receiver gets all in one order)",
               .deadline = kDeadline) {
-  hold_small(context, schedule::broadcast_calls(broadcast({"sss", "rrr"}, 0)), kMinutesOfStates);
+  hold_small(context, schedule::broadcast_calls(broadcast({"sss", "rrr"}, 0)), kSecondsOfStates,
+             kSecondsOfStates);
 }
 
 GAUNTLET_CASE(SharedMemoryRaces, ReferenceBroadcastThreeWithTwoCalls_EachReceiverGetsAllInOrder,
@@ -173,7 +177,8 @@ GAUNTLET_CASE(SharedMemoryRaces, ReferenceBroadcastThreeWithTwoCalls_EachReceive
 GAUNTLET_CASE(SharedMemoryCrashes,
               ReferenceBroadcastTwoWithThreeCallsAndADeath_NobodyIsHeldUpAndNothingIsTorn,
               .clause = "reference/broadcast.h (death at any instruction)", .deadline = kDeadline) {
-  hold_small(context, schedule::broadcast_calls(broadcast({"sss", "rrr"}, 1)));
+  hold_small(context, schedule::broadcast_calls(broadcast({"sss", "rrr"}, 1)), kSecondsOfStates,
+             kSecondsOfStates);
 }
 
 GAUNTLET_CASE(SharedMemoryCrashes,
@@ -185,7 +190,8 @@ GAUNTLET_CASE(SharedMemoryCrashes,
 GAUNTLET_CASE(MessagePassingRaces, ReferenceRendezvousTwoWithThreeCalls_AllIsAHandOver,
               .clause = "reference/rendezvous.h (a message passes at one instant of both calls)",
               .deadline = kDeadline) {
-  hold_small(context, schedule::rendezvous_calls({"sss", "rrr"}, 0), kMinutesOfStates);
+  hold_small(context, schedule::rendezvous_calls({"sss", "rrr"}, 0), kSecondsOfStates,
+             kSecondsOfStates);
 }
 
 GAUNTLET_CASE(MessagePassingRaces, ReferenceRendezvousThreeWithTwoCalls_AllIsAHandOver,
@@ -197,7 +203,8 @@ GAUNTLET_CASE(MessagePassingRaces, ReferenceRendezvousThreeWithTwoCalls_AllIsAHa
 GAUNTLET_CASE(MessagePassingCrashes, ReferenceRendezvousTwoWithThreeCallsAndADeath_NoHalfHandOver,
               .clause = "reference/rendezvous.h (death at any instruction)",
               .deadline = kDeadline) {
-  hold_small(context, schedule::rendezvous_calls({"sss", "rrr"}, 1));
+  hold_small(context, schedule::rendezvous_calls({"sss", "rrr"}, 1), kMinutesOfStates,
+             kMinutesOfStates);
 }
 
 GAUNTLET_CASE(MessagePassingCrashes, ReferenceRendezvousThreeWithTwoCallsAndADeath_NoHalfHandOver,
