@@ -12,7 +12,7 @@ endif()
 # Calls that the model answers: <name of the symbol>=<function of fixtures/schedule/>.
 set(GAUNTLET_MODELLED_CALLS
     malloc calloc realloc free memcpy memmove memset memcmp memfd_create fcntl fchmod close ftruncate posix_fallocate fstat stat mmap
-    munmap open read pread poll sched_getaffinity sysconf syscall sched_yield getpid kill clock_gettime nanosleep abort
+    munmap open openat read pread poll sched_getaffinity sysconf syscall sched_yield getpid kill clock_gettime nanosleep abort
     sem_init sem_destroy sem_wait sem_trywait sem_timedwait sem_clockwait sem_post sem_getvalue
     pthread_mutex_init pthread_mutex_destroy pthread_mutex_lock pthread_mutex_trylock
     pthread_mutex_timedlock pthread_mutex_clocklock pthread_mutex_unlock pthread_mutex_consistent
