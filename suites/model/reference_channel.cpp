@@ -1,6 +1,7 @@
 // The reference channel as scenarios of the model engine.
 #include <cstring>
 #include <utility>
+#include <vector>
 
 #include "history/fifo_channel.h"
 #include "model/reference_messages.h"
@@ -16,14 +17,23 @@ using history::Outcome;
 using reference::Channel;
 using reference::Deadline;
 
-/// Takes what is left, when all others are done.
+constexpr std::uint32_t kPlaces = 5;
+
+/// Takes all places, the dead ones' included, and what is left, when all others are done, and finds
+/// every buffer.
 ProcessPlan drain() {
   return {.name = "drain",
           .body =
               [](Self& self) {
-                auto channel = attached<Channel>(self);
+                std::vector<Channel> handles;
+                for (std::uint32_t place = 0; place < kPlaces; ++place) {
+                  handles.push_back(attached<Channel>(self));
+                }
+                Channel& channel = handles.front();
                 while (receive(self, channel, reference::kDoNotWait) == Outcome::ok) {
                 }
+                self.expect(channel.free_buffers() == channel.capacity() + kPlaces,
+                            "a buffer is lost");
               },
           .starts = Starts::at_the_end};
 }
@@ -77,7 +87,7 @@ Scenario channel_scenario(std::uint32_t capacity) {
     Channel::Options options;
     options.capacity = capacity;
     options.largest_message = sizeof(std::uint64_t);
-    options.participants = 5;
+    options.participants = kPlaces;
     self.expect(static_cast<bool>(Channel::create_anonymous(options)), "create failed");
   };
   scenario.shortest_calls_suffice = true;

@@ -45,6 +45,16 @@ GAUNTLET_CASE(SharedMemoryRaces, ReferencePriorityTwoProcesses_AllInterleavingsA
   see_all(context, {.workload = {"ll", "rr"}});
 }
 
+// The senders know nothing of each other: only the order of all publishing and looking says which
+// message was there first.
+GAUNTLET_CASE(SharedMemoryRaces, ReferencePriorityTwoSendersAndATry_LowerNeverPassesTheHigher,
+              .clause = "reference/priority_channel.h (the first at one instant of the call)",
+              .deadline = kDeadline) {
+  const PriorityScenario plan{.workload = {"h", "l", "t"}};
+  see_all(context, plan);
+  hold(context, schedule::priority_calls(plan), Memory::c11, Search::exhaustive, kAll, true);
+}
+
 GAUNTLET_CASE(SharedMemoryRaces, ReferencePriorityFullAndContended_IsAQueueByPriority,
               .clause = "reference/priority_channel.h (each priority is a bounded queue)",
               .deadline = kDeadline) {
