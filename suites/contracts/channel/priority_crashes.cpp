@@ -68,7 +68,8 @@ CHANNEL_CASE(
     crashes, SenderKilledInASendWithPriority_TheRestComesOutByPriority,
     .applies =
         [](const ChannelClaims& claims) {
-          return has_priorities(claims) && is_survived(claims.sender_death);
+          return has_priorities(claims) && is_survived(claims.sender_death) &&
+                 !claims.sends_without_the_kernel;
         },
     .needs = {Need::ptrace}) {
   if (Stage probe(context); !probe.ready()) return;
