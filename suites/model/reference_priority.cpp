@@ -124,6 +124,7 @@ Scenario priority_calls(const PriorityScenario& plan) {
                 places](Self& self) { take_what_is_left(self, capacity, places); },
        .starts = Starts::at_the_end});
   scenario.time_outs_rescue_the_dead_only = true;
+  scenario.shortest_calls_suffice = true;
   scenario.judge = [capacity = plan.capacity](const Ending& ending) -> std::string {
     history::FifoRules rules;
     rules.order = history::Order::priority;
