@@ -1,7 +1,6 @@
 // The reference channel as scenarios of the model engine.
 #include <cstring>
 #include <utility>
-#include <vector>
 
 #include "history/fifo_channel.h"
 #include "model/reference_messages.h"
@@ -18,25 +17,6 @@ using reference::Channel;
 using reference::Deadline;
 
 constexpr std::uint32_t kPlaces = 5;
-
-/// Takes all places, the dead ones' included, and what is left, when all others are done, and finds
-/// every buffer.
-ProcessPlan drain() {
-  return {.name = "drain",
-          .body =
-              [](Self& self) {
-                std::vector<Channel> handles;
-                for (std::uint32_t place = 0; place < kPlaces; ++place) {
-                  handles.push_back(attached<Channel>(self));
-                }
-                Channel& channel = handles.front();
-                while (receive(self, channel, reference::kDoNotWait) == Outcome::ok) {
-                }
-                self.expect(channel.free_buffers() == channel.capacity() + kPlaces,
-                            "a buffer is lost");
-              },
-          .starts = Starts::at_the_end};
-}
 
 void send_in_place(Self& self, Channel& channel, std::uint64_t id, Deadline deadline) {
   self.call(Op::send, id, [&] {
@@ -122,7 +102,7 @@ Scenario channel_of(std::uint32_t capacity, std::uint32_t senders, std::uint32_t
                                       }
                                     },
                                 .may_die = deaths});
-  scenario.processes.push_back(drain());
+  scenario.processes.push_back(drain_of_all_places<Channel>(kPlaces));
   scenario.faults.deaths = deaths ? 1 : 0;
   return scenario;
 }
@@ -136,7 +116,7 @@ Scenario channel_calls(std::uint32_t capacity, const Workload& workload, std::ui
         if (call == 's') send(self, channel, id, deadline);
         if (call == 'r') receive(self, channel, deadline);
       });
-  scenario.processes.push_back(drain());
+  scenario.processes.push_back(drain_of_all_places<Channel>(kPlaces));
   return scenario;
 }
 

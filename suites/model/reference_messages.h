@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <vector>
 
 #include "history/call.h"
 #include "model/reference_process.h"
@@ -38,6 +39,26 @@ history::Outcome receive(Self& self, Receiver& receiver, reference::Deadline dea
               return Response{outcome_of(received.status), id};
             })
       .outcome;
+}
+
+/// When all others are done, takes all places, the dead ones' included, and what is left, and finds
+/// every buffer of as many rings.
+template <class Handle>
+ProcessPlan drain_of_all_places(std::uint32_t places, std::uint32_t rings = 1) {
+  return {.name = "drain",
+          .body =
+              [places, rings](Self& self) {
+                std::vector<Handle> handles;
+                for (std::uint32_t place = 0; place < places; ++place) {
+                  handles.push_back(attached<Handle>(self));
+                }
+                Handle& first = handles.front();
+                while (receive(self, first, reference::kDoNotWait) == history::Outcome::ok) {
+                }
+                self.expect(first.free_buffers() == rings * (first.capacity() + places),
+                            "a buffer is lost");
+              },
+          .starts = Starts::at_the_end};
 }
 
 }  // namespace gauntlet::schedule

@@ -2,7 +2,6 @@
 #include <array>
 #include <cstring>
 #include <string>
-#include <vector>
 
 #include "history/fifo_channel.h"
 #include "model/reference_messages.h"
@@ -53,18 +52,6 @@ void perform(Self& self, PriorityChannel& channel, char call, std::uint64_t numb
   if (call == 'c') {
     self.call(Op::close, 0, [&] { return Response{outcome_of(channel.close()), 0}; });
   }
-}
-
-/// Whoever takes all places, the dead ones' included, finds every buffer.
-void take_what_is_left(Self& self, std::uint32_t capacity, std::uint32_t places) {
-  std::vector<PriorityChannel> handles;
-  for (std::uint32_t place = 0; place < places; ++place) {
-    handles.push_back(attached<PriorityChannel>(self));
-  }
-  while (receive(self, handles.front(), reference::kDoNotWait) == Outcome::ok) {
-  }
-  self.expect(handles.front().free_buffers() == kPriorities * (capacity + places),
-              "a buffer is lost");
 }
 
 /// Who is told of the end (a close that returned among them) is told so when it is the end for all.
@@ -118,11 +105,7 @@ Scenario priority_calls(const PriorityScenario& plan) {
          .starts = Starts::after_a_death,
          .may_die = plan.deaths > 1});
   }
-  scenario.processes.push_back(
-      {.name = "drain",
-       .body = [capacity = plan.capacity,
-                places](Self& self) { take_what_is_left(self, capacity, places); },
-       .starts = Starts::at_the_end});
+  scenario.processes.push_back(drain_of_all_places<PriorityChannel>(places, kPriorities));
   scenario.time_outs_rescue_the_dead_only = true;
   scenario.shortest_calls_suffice = true;
   scenario.judge = [capacity = plan.capacity](const Ending& ending) -> std::string {
