@@ -201,7 +201,7 @@ def test_no_built_program_is_one_line(gauntlet: Command, root: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--rows", "0"], "0 is no row; the rows are 1 to 10"),
+        (["--rows", "0"], "0 is no row; the rows are 1 to 11"),
         (["--rows", "1,"], "nothing is no row"),
         (["--rows", "two"], "two is no row"),
         (["--repetitions", "0"], "--repetitions"),
