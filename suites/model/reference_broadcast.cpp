@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "history/monitor.h"
 #include "model/reference_process.h"
 #include "model/reference_scenarios.h"
 #include "reference/broadcast.h"
@@ -257,6 +258,11 @@ Scenario broadcast_calls(const BroadcastScenario& plan) {
                                 .body = [plan](Self& self) { check_what_is_left(self, plan); },
                                 .starts = Starts::at_the_end});
   scenario.judge = [plan](const Ending& ending) { return Judge(ending.history, plan).verdict(); };
+  if (plan.claim == BroadcastClaim::held_back && !plan.heir && !plan.newcomer) {
+    scenario.monitor = [plan] {
+      return history::monitor_broadcast(plan.capacity, plan.receivers());
+    };
+  }
   return scenario;
 }
 

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "history/fifo_channel.h"
+#include "history/monitor.h"
 #include "model/reference_messages.h"
 #include "model/reference_process.h"
 #include "model/reference_scenarios.h"
@@ -73,6 +74,7 @@ Scenario channel_scenario(std::uint32_t capacity) {
   scenario.shortest_calls_suffice = true;
   scenario.time_outs_rescue_the_dead_only = true;
   scenario.judge = [capacity](const Ending& ending) { return judge(ending, capacity); };
+  scenario.monitor = [capacity] { return history::monitor_channel(capacity); };
   return scenario;
 }
 

@@ -1,6 +1,7 @@
 // The reference rendezvous as scenarios of the model engine.
 #include <algorithm>
 
+#include "history/monitor.h"
 #include "history/rendezvous.h"
 #include "model/reference_messages.h"
 #include "model/reference_process.h"
@@ -29,6 +30,7 @@ Scenario rendezvous_scenario(std::uint32_t places) {
   scenario.judge = [](const Ending& ending) {
     return in_words(history::check_rendezvous(ending.history));
   };
+  scenario.monitor = [] { return history::monitor_rendezvous(); };
   return scenario;
 }
 

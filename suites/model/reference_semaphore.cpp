@@ -1,6 +1,7 @@
 // The reference semaphore as scenarios of the model engine.
 #include <algorithm>
 
+#include "history/monitor.h"
 #include "history/semaphore.h"
 #include "model/reference_process.h"
 #include "model/reference_scenarios.h"
@@ -86,6 +87,11 @@ Scenario semaphore_scenario(const SemaphoreShape& shape) {
     std::string found = in_words(history::check_semaphore(semaphore_calls, shape.units, rules));
     return found.empty() && shape.fair ? who_was_passed(ending.history) : found;
   };
+  if (!shape.fair) {
+    scenario.monitor = [shape] {
+      return history::monitor_semaphore(shape.units, shape.units, shape.returned_on_death);
+    };
+  }
   return scenario;
 }
 
