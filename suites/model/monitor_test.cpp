@@ -166,13 +166,6 @@ void expect_no_more_is_explained(const Scenario& scenario) {
   EXPECT_EQ(tally.refused_by_both, tally.refused_by_judge);
 }
 
-BroadcastScenario broadcast(Workload workload, std::uint32_t deaths) {
-  BroadcastScenario plan;
-  plan.workload = std::move(workload);
-  plan.deaths = deaths;
-  return plan;
-}
-
 TEST(Monitor, OfAChannel_ExplainsNothingThatTheJudgeRefuses) {
   for (const std::uint32_t deaths : {0U, 1U}) {
     expect_no_more_is_explained(channel_calls(1, {"ss", "sr", "rr"}, deaths));
@@ -190,8 +183,10 @@ TEST(Monitor, OfARendezvous_ExplainsNothingThatTheJudgeRefuses) {
 }
 TEST(Monitor, OfABroadcast_ExplainsNothingThatTheJudgeRefuses) {
   for (const std::uint32_t deaths : {0U, 1U}) {
-    expect_no_more_is_explained(broadcast_calls(broadcast({"ss", "rr", "rr"}, deaths)));
-    expect_no_more_is_explained(broadcast_calls(broadcast({"sss", "ss", "rrrrr"}, deaths)));
+    expect_no_more_is_explained(
+        broadcast_calls({.workload = {"ss", "rr", "rr"}, .deaths = deaths}));
+    expect_no_more_is_explained(
+        broadcast_calls({.workload = {"sss", "ss", "rrrrr"}, .deaths = deaths}));
   }
 }
 

@@ -154,37 +154,30 @@ GAUNTLET_CASE(FuturesCrashes, ReferencePromiseThreeWithTwoCallsAndADeath_AllAreT
              kSecondsOfStates);
 }
 
-schedule::BroadcastScenario broadcast(schedule::Workload workload, std::uint32_t deaths) {
-  schedule::BroadcastScenario plan;
-  plan.workload = std::move(workload);
-  plan.deaths = deaths;
-  return plan;
-}
-
 GAUNTLET_CASE(SharedMemoryRaces, ReferenceBroadcastTwoWithThreeCalls_ReceiverGetsAllInOrder,
               .clause = "reference/broadcast.h (each receiver gets all in one order)",
               .deadline = kDeadline) {
-  hold_small(context, schedule::broadcast_calls(broadcast({"sss", "rrr"}, 0)), kSecondsOfStates,
-             kSecondsOfStates);
+  hold_small(context, schedule::broadcast_calls({.workload = {"sss", "rrr"}, .deaths = 0}),
+             kSecondsOfStates, kSecondsOfStates);
 }
 
 GAUNTLET_CASE(SharedMemoryRaces, ReferenceBroadcastThreeWithTwoCalls_EachReceiverGetsAllInOrder,
               .clause = "reference/broadcast.h (each receiver gets all in one order)",
               .deadline = kDeadline) {
-  hold_small(context, schedule::broadcast_calls(broadcast({"ss", "rr", "rr"}, 0)));
+  hold_small(context, schedule::broadcast_calls({.workload = {"ss", "rr", "rr"}, .deaths = 0}));
 }
 
 GAUNTLET_CASE(SharedMemoryCrashes,
               ReferenceBroadcastTwoWithThreeCallsAndADeath_NobodyIsHeldUpAndNothingIsTorn,
               .clause = "reference/broadcast.h (death at any instruction)", .deadline = kDeadline) {
-  hold_small(context, schedule::broadcast_calls(broadcast({"sss", "rrr"}, 1)), kSecondsOfStates,
-             kSecondsOfStates);
+  hold_small(context, schedule::broadcast_calls({.workload = {"sss", "rrr"}, .deaths = 1}),
+             kSecondsOfStates, kSecondsOfStates);
 }
 
 GAUNTLET_CASE(SharedMemoryCrashes,
               ReferenceBroadcastThreeWithTwoCallsAndADeath_NobodyIsHeldUpAndNothingIsTorn,
               .clause = "reference/broadcast.h (death at any instruction)", .deadline = kDeadline) {
-  hold_small(context, schedule::broadcast_calls(broadcast({"ss", "rr", "rr"}, 1)));
+  hold_small(context, schedule::broadcast_calls({.workload = {"ss", "rr", "rr"}, .deaths = 1}));
 }
 
 GAUNTLET_CASE(MessagePassingRaces, ReferenceRendezvousTwoWithThreeCalls_AllIsAHandOver,
