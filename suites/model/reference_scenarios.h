@@ -92,6 +92,21 @@ struct PriorityScenario {
 };
 Scenario priority_calls(const PriorityScenario& plan);
 
+/// Of a client: c calls, d calls and gives up soon, t calls and gives up at once. Of a server: s
+/// receives and replies, p the same if something is asked, r receives and does not reply. x closes.
+/// The processes have attached before the first call. At the end somebody takes both sides, and
+/// finds that nothing is asked.
+struct DialogueScenario {
+  Workload workload;
+  std::uint32_t deaths = 0;
+  std::string heir = {};  ///< after a death, who comes for that side, does this
+  /// Of a request and of a reply, up to four words: more than three lie behind the object.
+  std::uint32_t bytes = 8;
+  bool somebody_gives_up = false;  ///< a server without a request, though nobody has died
+  std::uint32_t time_outs = 0;     ///< sleeps that may be over early
+};
+Scenario dialogue_calls(const DialogueScenario& plan);
+
 /// s sends, r receives, t receives if something is there; each process does one side's. Everybody
 /// has attached before the first call. At the end somebody takes all places, and finds every buffer
 /// and a ring that works.
