@@ -4,11 +4,11 @@
 venv=$GAUNTLET_ROOT/.venv
 
 # The interpreter inside the environment decides whether it is stale, not the one on the PATH: it
-# is the one that runs.
+# is the one that runs. The place belongs to it, as what pip installed there names the checkout.
 venv_key() {
   version=$("$venv/bin/python" -c 'import sys; print(sys.version.split()[0])' 2>/dev/null) ||
     return 1
-  printf '%s %s\n' "$version" "$(stamp_of "$GAUNTLET_ROOT/pyproject.toml")"
+  printf '%s %s %s\n' "$version" "$(stamp_of "$GAUNTLET_ROOT/pyproject.toml")" "$GAUNTLET_ROOT"
 }
 
 set_up_python() {

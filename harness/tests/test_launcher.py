@@ -135,6 +135,17 @@ def test_first_call_sets_up_and_the_second_does_nothing(place: Place) -> None:
     assert took < 10, "the issue says a second; a loaded machine is given ten"
 
 
+def test_moved_checkout_installs_again(place: Place) -> None:
+    place.launch("list")
+    moved = place.root.with_name("moved")
+    place.root.rename(moved)
+    place.root = moved
+    status, out, err = place.launch("list")
+    assert (status, out) == (0, "harness -m gauntlet_harness list\n")
+    assert "setting up Python" in err
+    assert len(place.calls("venv-python -m pip")) == 2
+
+
 def test_changed_project_file_installs_again(place: Place) -> None:
     place.launch("--help")
     (place.root / "pyproject.toml").write_text("# of a test, changed\n")
