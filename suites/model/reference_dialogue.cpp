@@ -155,7 +155,11 @@ const Call* find(const History& history, Op op, std::uint64_t number) {
 
 /// Both sides are told the same of a reply.
 std::string check_reply(const Call& reply, const Call* asked) {
+  if (reply.outcome == Outcome::error) return "a reply failed";
   if (asked == nullptr) return "a reply to a request that nobody made";
+  if (asked->outcome == Outcome::peer_gone && reply.outcome == Outcome::refused) {
+    return "a call was abandoned, and its server replies";
+  }
   const bool has_it = asked->outcome == Outcome::ok;
   if (reply.outcome == Outcome::ok && !has_it && !never_returned(*asked)) {
     return "a reply was accepted that its call did not get";
@@ -196,10 +200,9 @@ std::string check_empty(const Call& empty, const History& history) {
   return {};
 }
 
-/// A server that makes no call after that has ended by then, or may have.
-bool may_have_ended(const Call& before, const History& history) {
-  return std::none_of(history.calls.begin(), history.calls.end(), [&](const Call& call) {
-    return call.process != before.process && call.invoked_ns > before.returned_ns;
+bool was_received(const Call& asked, const History& history) {
+  return std::any_of(history.calls.begin(), history.calls.end(), [&](const Call& call) {
+    return call.op == Op::receive && call.outcome == Outcome::ok && call.value == number_of(asked);
   });
 }
 
@@ -211,8 +214,8 @@ std::string check_call(const Call& asked, const Ending& ending) {
     return "a call got a reply that nobody made";
   }
   if (asked.outcome == Outcome::peer_gone && ending.deaths == 0 &&
-      !may_have_ended(asked, ending.history)) {
-    return "a call was abandoned by a server that goes on";
+      !was_received(asked, ending.history)) {
+    return "a call was abandoned that nobody had received, and nobody had died";
   }
   return asked.outcome == Outcome::error ? "a call failed" : "";
 }
@@ -235,12 +238,32 @@ std::string check(const Call& call, const Ending& ending) {
   }
 }
 
+/// Everybody is told of the end from a close on, and nobody before one.
+std::string check_end(const History& history) {
+  for (const Call& told : history.calls) {
+    const bool is_close = told.op == Op::close;
+    if (!is_close && told.outcome != Outcome::end_of_stream) continue;
+    const bool has_begun =
+        std::any_of(history.calls.begin(), history.calls.end(), [&](const Call& call) {
+          return call.op == Op::close && call.invoked_ns <= told.returned_ns;
+        });
+    if (!is_close && !has_begun) return "the end was told, and nobody had closed";
+    if (never_returned(told)) continue;
+    for (const Call& later : history.calls) {
+      if (later.invoked_ns <= told.returned_ns || never_returned(later)) continue;
+      if (later.op != Op::wait && later.op != Op::receive) continue;
+      if (later.outcome != Outcome::end_of_stream) return "the end was told and then denied";
+    }
+  }
+  return {};
+}
+
 std::string judge(const Ending& ending) {
   for (const Call& call : ending.history.calls) {
     std::string found = check(call, ending);
     if (!found.empty()) return found;
   }
-  return {};
+  return check_end(ending.history);
 }
 
 }  // namespace

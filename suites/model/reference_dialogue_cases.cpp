@@ -78,6 +78,13 @@ GAUNTLET_CASE(MessagePassingCrashes, ReferenceDialogueAllSingleDeaths_HaveReplie
   see_all(context, {.workload = {"tc", "ps"}, .deaths = 1, .somebody_gives_up = true});
 }
 
+GAUNTLET_CASE(MessagePassingCrashes, ReferenceDialogueCloserDies_IsClosedForBothOrForNobody,
+              .clause = "reference/dialogue.h (from one instant on everything is closed)",
+              .deadline = kDeadline) {
+  see_all(context, {.workload = {"cc", "sx"}, .deaths = 1});
+  see_all(context, {.workload = {"cx", "ss"}, .deaths = 1});
+}
+
 GAUNTLET_CASE(MessagePassingCrashes, ReferenceDialogueHeirOfADeadServer_ReceivesNothingTwice,
               .clause = "reference/dialogue.h (a request is received by one server at most)",
               .deadline = kDeadline) {
