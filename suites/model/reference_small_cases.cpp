@@ -164,7 +164,8 @@ GAUNTLET_CASE(SharedMemoryRaces, ReferenceBroadcastTwoWithThreeCalls_ReceiverGet
 GAUNTLET_CASE(SharedMemoryRaces, ReferenceBroadcastThreeWithTwoCalls_EachReceiverGetsAllInOrder,
               .clause = "reference/broadcast.h (each receiver gets all in one order)",
               .deadline = kDeadline) {
-  hold_small(context, schedule::broadcast_calls({.workload = {"ss", "rr", "rr"}, .deaths = 0}));
+  hold_small(context, schedule::broadcast_calls({.workload = {"ss", "rr", "rr"}, .deaths = 0}),
+             kMinutesOfStates, kMinutesOfStates);
 }
 
 GAUNTLET_CASE(SharedMemoryCrashes,
@@ -177,7 +178,8 @@ GAUNTLET_CASE(SharedMemoryCrashes,
 GAUNTLET_CASE(SharedMemoryCrashes,
               ReferenceBroadcastThreeWithTwoCallsAndADeath_NobodyIsHeldUpAndNothingIsTorn,
               .clause = "reference/broadcast.h (death at any instruction)", .deadline = kDeadline) {
-  hold_small(context, schedule::broadcast_calls({.workload = {"ss", "rr", "rr"}, .deaths = 1}));
+  hold_small(context, schedule::broadcast_calls({.workload = {"ss", "rr", "rr"}, .deaths = 1}),
+             kMinutesOfStates);
 }
 
 GAUNTLET_CASE(MessagePassingRaces, ReferenceRendezvousTwoWithThreeCalls_AllIsAHandOver,
@@ -190,7 +192,7 @@ GAUNTLET_CASE(MessagePassingRaces, ReferenceRendezvousTwoWithThreeCalls_AllIsAHa
 GAUNTLET_CASE(MessagePassingRaces, ReferenceRendezvousThreeWithTwoCalls_AllIsAHandOver,
               .clause = "reference/rendezvous.h (a message passes at one instant of both calls)",
               .deadline = kDeadline) {
-  hold_small(context, schedule::rendezvous_calls({"ss", "ss", "rr"}, 0));
+  hold_small(context, schedule::rendezvous_calls({"ss", "ss", "rr"}, 0), kMinutesOfStates);
 }
 
 GAUNTLET_CASE(MessagePassingCrashes, ReferenceRendezvousTwoWithThreeCallsAndADeath_NoHalfHandOver,
