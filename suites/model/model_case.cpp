@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 
@@ -17,6 +18,14 @@ namespace {
 
 /// A case of a soak holds up to ten searches within an hour.
 constexpr std::chrono::seconds kSoakPatience{300};
+
+/// As many as a search may remember in a soak: a quarter of the machine's memory, for others run
+/// beside it.
+std::uint64_t states_that_fit() {
+  constexpr std::uint64_t kMostBytesOfAState = 48;  // schedule/state_search.h
+  const auto pages = static_cast<std::uint64_t>(std::max(::sysconf(_SC_PHYS_PAGES), 0L));
+  return pages * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)) / 4 / kMostBytesOfAState;
+}
 
 }  // namespace
 
@@ -32,6 +41,9 @@ void hold(CaseContext& context, const schedule::Scenario& scenario, schedule::Me
   options.search = search;
   options.seed = context.random().below(~std::uint64_t{0});
   options.most_executions = most;
+  if (context.profile() == Profile::soak) {
+    options.most_states = std::max(options.most_states, states_that_fit());
+  }
   // A search that must see everything is not to fail because others use the machine.
   const bool soak = context.profile() == Profile::soak;
   options.deadline =

@@ -122,8 +122,8 @@ GAUNTLET_CASE(SemaphoresCrashes, ReferenceSemaphoreTwoWithThreeCallsAndADeath_Th
 
 GAUNTLET_CASE(SemaphoresCrashes, ReferenceSemaphoreThreeWithTwoCallsAndADeath_TheUnitComesBackOnce,
               .clause = "reference/semaphore.h (units_returned_on_death)", .deadline = kDeadline) {
-  hold_small(context,
-             schedule::semaphore_calls({.returned_on_death = true}, {"ar", "ar", "ar"}, 1));
+  hold_small(context, schedule::semaphore_calls({.returned_on_death = true}, {"ar", "ar", "ar"}, 1),
+             kMinutesOfStates, kMinutesOfStates);
 }
 
 GAUNTLET_CASE(FuturesRaces, ReferencePromiseTwoWithThreeCalls_AllAreToldTheSame,
@@ -179,7 +179,7 @@ GAUNTLET_CASE(SharedMemoryCrashes,
               ReferenceBroadcastThreeWithTwoCallsAndADeath_NobodyIsHeldUpAndNothingIsTorn,
               .clause = "reference/broadcast.h (death at any instruction)", .deadline = kDeadline) {
   hold_small(context, schedule::broadcast_calls({.workload = {"ss", "rr", "rr"}, .deaths = 1}),
-             kMinutesOfStates);
+             kMinutesOfStates, kMinutesOfStates);
 }
 
 GAUNTLET_CASE(MessagePassingRaces, ReferenceRendezvousTwoWithThreeCalls_AllIsAHandOver,
@@ -192,20 +192,22 @@ GAUNTLET_CASE(MessagePassingRaces, ReferenceRendezvousTwoWithThreeCalls_AllIsAHa
 GAUNTLET_CASE(MessagePassingRaces, ReferenceRendezvousThreeWithTwoCalls_AllIsAHandOver,
               .clause = "reference/rendezvous.h (a message passes at one instant of both calls)",
               .deadline = kDeadline) {
-  hold_small(context, schedule::rendezvous_calls({"ss", "ss", "rr"}, 0), kMinutesOfStates);
+  hold_small(context, schedule::rendezvous_calls({"ss", "ss", "rr"}, 0), kMinutesOfStates,
+             kMinutesOfStates);
 }
 
 GAUNTLET_CASE(MessagePassingCrashes, ReferenceRendezvousTwoWithThreeCallsAndADeath_NoHalfHandOver,
               .clause = "reference/rendezvous.h (death at any instruction)",
               .deadline = kDeadline) {
-  hold_small(context, schedule::rendezvous_calls({"sss", "rrr"}, 1), kMinutesOfStates,
-             kMinutesOfStates);
+  hold_small(context, schedule::rendezvous_calls({"sss", "rrr"}, 1), kSecondsOfStates,
+             kSecondsOfStates);
 }
 
 GAUNTLET_CASE(MessagePassingCrashes, ReferenceRendezvousThreeWithTwoCallsAndADeath_NoHalfHandOver,
               .clause = "reference/rendezvous.h (death at any instruction)",
               .deadline = kDeadline) {
-  hold_small(context, schedule::rendezvous_calls({"ss", "ss", "rr"}, 1));
+  hold_small(context, schedule::rendezvous_calls({"ss", "ss", "rr"}, 1), kMinutesOfStates,
+             kMinutesOfStates);
 }
 
 }  // namespace
