@@ -87,6 +87,13 @@ GAUNTLET_CASE(SharedMemoryRaces, ReferenceChannelThreeWithTwoCalls_AllIsAQueue,
   hold_small(context, schedule::channel_calls(1, {"ss", "sr", "rr"}, 0));
 }
 
+GAUNTLET_CASE(SharedMemoryRaces, ReferenceChannelThreeThatSendAndReceive_AllIsAQueue,
+              .clause = "reference/channel.h (linearizable as a bounded FIFO queue)",
+              .deadline = kDeadline) {
+  hold_small(context, schedule::channel_calls(1, {"sr", "sr", "sr"}, 0), kMinutesOfStates,
+             kMinutesOfStates);
+}
+
 GAUNTLET_CASE(SharedMemoryCrashes,
               ReferenceChannelTwoWithThreeCallsAndADeath_LosesAtMostTheDeadsCall,
               .clause = "reference/channel.h (death at any instruction)", .deadline = kDeadline) {
@@ -98,6 +105,13 @@ GAUNTLET_CASE(SharedMemoryCrashes,
               ReferenceChannelThreeWithTwoCallsAndADeath_LosesAtMostTheDeadsCall,
               .clause = "reference/channel.h (death at any instruction)", .deadline = kDeadline) {
   hold_small(context, schedule::channel_calls(1, {"ss", "sr", "rr"}, 1));
+}
+
+GAUNTLET_CASE(SharedMemoryCrashes,
+              ReferenceChannelThreeThatSendAndReceiveAndADeath_LosesAtMostTheDeadsCall,
+              .clause = "reference/channel.h (death at any instruction)", .deadline = kDeadline) {
+  hold_small(context, schedule::channel_calls(1, {"sr", "sr", "sr"}, 1), kMinutesOfStates,
+             kMinutesOfStates);
 }
 
 GAUNTLET_CASE(SemaphoresRaces, ReferenceSemaphoreTwoWithThreeCalls_AllIsExplained,
