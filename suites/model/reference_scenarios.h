@@ -21,7 +21,7 @@ using Workload = std::vector<std::string>;
 inline constexpr char kReady = '|';
 
 /// s sends, r receives. At the end somebody takes what is left. Nobody waits for ever in a workload
-/// with as many sends as receives.
+/// with as many sends as receives where nobody receives before he has sent.
 Scenario channel_calls(std::uint32_t capacity, const Workload& workload, std::uint32_t deaths);
 
 struct SemaphoreShape {
