@@ -114,7 +114,7 @@ GAUNTLET_CASE(SemaphoresRaces, Condition_WaiterHeldUpWhileItsGroupIsReused_Nobod
             {mortal("waiter", take), process("third", give_one_take_two), process("giver", give),
              process("fourth", take), process("fifth", take), process("giver again", give),
              at_the_end("last giver", give_two)}),
-      0, {}, {.smoke = 400, .only_in = "pthread_cond_wait", .after_sleep = true});
+      0, {}, {.smoke = 1000, .only_in = "pthread_cond_wait", .after_sleep = true});
 }
 
 GAUNTLET_CASE(SemaphoresRaces, Condition_WaiterAndSignallerHeldUp_NobodyIsForgotten,
