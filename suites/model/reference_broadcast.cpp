@@ -61,7 +61,7 @@ void check_what_is_left(Self& self, const BroadcastScenario& plan) {
   self.expect(handles.front().unaccounted_buffers() == 0, "a buffer is lost");
   handles.pop_back();
   Broadcast receiver = attached<Broadcast>(self, BroadcastSide::receiver);
-  for (std::uint64_t id = 0; id < 2 * plan.capacity; ++id) {
+  for (std::uint64_t id = 0; id < std::uint64_t{2} * plan.capacity; ++id) {
     const Message message = message_of(id);
     Message got{};
     self.expect(handles.back().try_send(std::as_bytes(std::span(message))) == reference::Status::ok,

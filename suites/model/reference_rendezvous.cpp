@@ -11,7 +11,6 @@
 namespace gauntlet::schedule {
 namespace {
 
-using history::Op;
 using history::Outcome;
 using reference::Deadline;
 using reference::Rendezvous;

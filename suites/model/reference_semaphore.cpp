@@ -159,8 +159,6 @@ Scenario semaphore_calls(const SemaphoreShape& shape, const Workload& workload,
 }
 
 Scenario semaphore_whose_waiter_gives_up(const SemaphoreShape& shape) {
-  // Less than a sleep, so that one of them may come to its end.
-  constexpr std::chrono::milliseconds kPatience{10};
   Scenario scenario = semaphore_scenario(shape);
   scenario.faults.time_outs = 1;
   scenario.time_outs_rescue_the_dead_only = false;
